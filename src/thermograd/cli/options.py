@@ -1,0 +1,179 @@
+"""Options that several commands share: grid values, TOML configuration, protocols told by their parameters."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from thermograd.errors import InputError
+from thermograd.protocol import PROTOCOLS, Grid, Protocol
+
+__all__ = [
+    "VALUES",
+    "as_json",
+    "config_option",
+    "folder_argument",
+    "grid_of",
+    "json_option",
+    "out_option",
+    "print_json",
+    "protocol_of",
+    "run_options",
+    "workers_option",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Values(click.ParamType[list[float]]):
+    """Numbers: ``0.1``, ``0.01,0.1``, ``0.001:0.1:5`` (five of them, log-spaced), or a list in a TOML file."""
+
+    name = "values"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
+        """The numbers that the text or list stands for."""
+        if isinstance(value, list | tuple):
+            items = list(value)
+        elif isinstance(value, str) and value.count(":") == 2:
+            return self._spaced(value, param, ctx)
+        else:
+            items = [item for item in str(value).split(",") if item.strip()]
+        try:
+            return [float(item) for item in items]
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not a number, a list a,b,c or a range first:last:count", param, ctx)
+
+    def _spaced(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
+        try:
+            first, last, count = value.split(":")
+            low, high, n = float(first), float(last), int(count)
+            if not (0 < low < high < math.inf and n >= 2):
+                raise ValueError
+        except ValueError:
+            self.fail(f"{value!r} is not first:last:count with 0 < first < last and count >= 2", param, ctx)
+        return [float(f"{low * (high / low) ** (i / (n - 1)):.6g}") for i in range(n)]
+
+
+VALUES = Values()
+
+
+def config_option(command: Command) -> Command:
+    """``--config FILE``: a TOML file whose keys are the command's option names; explicit options win."""
+    return click.option(
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=_read_config,
+        help="TOML file whose keys are these options; options given here win.",
+    )(command)
+
+
+def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        content = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path} cannot be read as TOML ({error}); expected a file of option = value") from error
+    known = {param.name for param in ctx.command.params} - {"config", None}
+    defaults = {key.replace("-", "_"): value for key, value in content.items()}
+    for key, value in defaults.items():
+        if key not in known:
+            expected = ", ".join(sorted(str(name).replace("_", "-") for name in known))
+            raise InputError(f"{path}: unknown key {key!r} (value {value!r}); expected one of {expected}")
+    ctx.default_map = defaults
+
+
+def run_options(command: Command) -> Command:
+    """The options that describe a training run, apart from its protocol."""
+    options = [
+        click.option("--architecture", default="ConvNet", show_default=True, help="ConvNet or ResNet18."),
+        click.option("--width", type=click.IntRange(1), default=1, show_default=True, help="Width of the network."),
+        click.option(
+            "--data", default="digits", show_default=True, help="digits, cifar10, cifar100, or a folder or archive."
+        ),
+        click.option("--subset", type=click.IntRange(1), help="Train on this many images, classes kept in proportion."),
+        click.option("--steps", type=click.IntRange(1), default=20_000, show_default=True, help="Iterations."),
+        click.option("--batch-size", type=click.IntRange(2), default=128, show_default=True),
+        click.option(
+            "--initial-radius", type=float, help="Weight norm at the start; default: near the stationary one."
+        ),
+        click.option(
+            "--thermalise",
+            type=click.IntRange(0),
+            default=2_000,
+            show_default=True,
+            help="Without --initial-radius: iterations in which the norm follows its predicted stationary value.",
+        ),
+        click.option("--seed", type=click.IntRange(0), default=1, show_default=True),
+        click.option(
+            "--log-every", type=click.IntRange(1), default=200, show_default=True, help="Iterations between logs."
+        ),
+        click.option(
+            "--noise-draws", type=click.IntRange(6), default=20, show_default=True, help="Gradients per log point."
+        ),
+        click.option(
+            "--queue-size", type=click.IntRange(3), default=200, show_default=True, help="Directions per entropy."
+        ),
+        click.option(
+            "--queue-every", type=click.IntRange(1), default=10, show_default=True, help="Iterations between them."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _axes_given(values: dict[str, Any]) -> type[Protocol]:
+    given = {name for name, value in values.items() if value is not None}
+    for protocol in PROTOCOLS.values():
+        if set(protocol.axes) == given:
+            return protocol
+    ways = "; ".join(
+        f"--{protocol.axes[0]} and --{protocol.axes[1]} ({name})" for name, protocol in PROTOCOLS.items()
+    )
+    said = " and ".join(f"--{name}" for name in sorted(given)) or "no hyperparameter"
+    raise InputError(f"{said} given; expected one of: {ways}")
+
+
+def protocol_of(values: dict[str, float | None]) -> Protocol:
+    """The protocol that has exactly these hyperparameters."""
+    protocol = _axes_given(values)
+    return protocol(**{name: values[name] for name in protocol.axes})
+
+
+def grid_of(values: dict[str, list[float] | None]) -> Grid:
+    """The grid over exactly these hyperparameters."""
+    protocol = _axes_given(values)
+    return Grid(protocol, {name: values[name] or [] for name in protocol.axes})
+
+
+json_option = click.option("--json", "json_", is_flag=True, help="Print the answer as JSON.")
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the results; made if missing."
+)
+workers_option = click.option("--workers", type=click.IntRange(1), help="Processes; default: one per core.")
+folder_argument = click.argument("folder", type=click.Path(path_type=Path))
+
+
+def as_json(value: Any) -> Any:
+    """Plain numbers for JSON, which has no NaN: what is missing becomes null."""
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    if hasattr(value, "tolist"):
+        return as_json(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_json(value: Any) -> None:
+    """Print an answer as JSON on the standard output."""
+    click.echo(json.dumps(as_json(value), indent=1))

@@ -1,0 +1,20 @@
+"""From the options of a run to its spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from thermograd.protocol import Protocol
+from thermograd.training.spec import Measurement, TrainSpec
+
+__all__ = ["template"]
+
+_MEASUREMENT = ("log_every", "noise_draws", "queue_size", "queue_every")
+
+
+def template(protocol: Protocol, *, data: str, **run: Any) -> TrainSpec:
+    """The spec that the options of `run_options` describe; a path is made absolute, to hold from anywhere."""
+    measurement = Measurement(**{name: run.pop(name) for name in _MEASUREMENT})
+    source = str(Path(data).resolve()) if Path(data).exists() else data
+    return TrainSpec(protocol, data=source, measurement=measurement, **run)

@@ -1,0 +1,41 @@
+"""``thermograd train``: one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thermograd.cli.options import config_option, json_option, print_json, protocol_of, run_options
+
+__all__ = ["train"]
+
+
+@click.command()
+@click.option("--lr", type=float, help="Learning rate (fixed LR, with --wd).")
+@click.option("--elr", type=float, help="Effective learning rate (fixed ELR with --wd, sphere with --radius).")
+@click.option("--wd", type=float, help="Weight decay.")
+@click.option("--radius", type=float, help="Radius of the fixed sphere.")
+@run_options
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="NetCDF file for the trace.")
+@config_option
+@json_option
+def train(
+    lr: float | None, elr: float | None, wd: float | None, radius: float | None, out: Path, json_: bool, **run: Any
+) -> None:
+    """Train one network under one protocol and print its stationary state."""
+    from thermograd.cli.progress import progress_bar
+    from thermograd.cli.specs import template
+    from thermograd.states import save, stationary, summarise_point
+    from thermograd.training import train as call
+
+    spec = template(protocol_of({"lr": lr, "elr": elr, "wd": wd, "radius": radius}), **run)
+    with progress_bar("training") as show:
+        trace = call(spec, on_log=lambda step: show(step, spec.steps))
+    save(trace, out)
+    summary = summarise_point(stationary(trace))
+    if json_:
+        print_json(summary)
+    else:
+        click.echo("\n".join(f"{name:30} {value}" for name, value in summary.items()))

@@ -1,0 +1,198 @@
+"""Whether a queue of directions says anything about the stationary law, or only how far a step goes.
+
+Nearest-neighbour estimators want independent points, exponentially many in the dimension. A queue of SGD
+iterates is a piece of a slow random walk in thousands of dimensions: its nearest neighbours are the iterates
+just before and after, and the "entropy" is the log of a diffusion length times the dimension. States can
+still be compared by it, since the bias is about the same for all. These numbers say how far it is from more.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermograd.autocorrelation import integrated_time
+from thermograd.entropy.kozachenko_leonenko import log_ball_volume
+from thermograd.entropy.nearest import nearest_neighbours
+from thermograd.entropy.points import as_directions
+from thermograd.errors import InputError
+
+__all__ = ["QueueDiagnostics", "diagnose"]
+
+_OWNER = "diagnose"
+_ENOUGH_TIMES = 50  # below, the autocorrelation time itself is an underestimate (Sokal)
+
+
+@dataclass(frozen=True)
+class QueueDiagnostics:
+    """How independent the directions of a queue are, and how that limits what its entropy means.
+
+    Attributes
+    ----------
+    n
+        Number of directions.
+    dim
+        Dimension of the sphere, ``d - 1``.
+    time_directions
+        Integrated autocorrelation time of the directions, in samples: the mean over random projections.
+        When it is not small against ``n`` it is an underestimate.
+    time_slowest
+        The largest over these projections.
+    n_effective
+        ``n / time_directions``: the number of independent directions, at most.
+    time_distances
+        The same time of the log nearest-neighbour distances, which the error bar of an entropy rests on.
+    n_effective_distances
+        ``n / time_distances``.
+    adjacent_1, adjacent_2
+        Fraction of points whose nearest neighbour is at most 1, or 2, samples away in time.
+        Independent points: about ``2/n`` and ``4/n``.
+    median_distance
+        Median distance (chord of the unit sphere) to the nearest neighbour.
+    uniform_entropy
+        Entropy of the uniform law on the sphere, ``log(2 pi^(d/2) / Gamma(d/2))``: no law has more.
+    entropy
+        Kozachenko and Leonenko's estimate from these chords, ``k = 1``: unlike the papers' chart it does not
+        depend on the axes.
+    warnings
+        What this means, in words; empty when nothing is wrong.
+
+    """
+
+    n: int
+    dim: int
+    time_directions: float
+    time_slowest: float
+    n_effective: float
+    time_distances: float
+    n_effective_distances: float
+    adjacent_1: float
+    adjacent_2: float
+    median_distance: float
+    uniform_entropy: float
+    entropy: float
+    warnings: tuple[str, ...]
+
+    @property
+    def entropy_above_uniform(self) -> float:
+        """``entropy - uniform_entropy``, in nats: negative for every law."""
+        return self.entropy - self.uniform_entropy
+
+
+def diagnose(directions: Any, *, rng: np.random.Generator, projections: int = 8) -> QueueDiagnostics:
+    """Autocorrelation times, time-adjacency of neighbours and warnings for a queue in time order.
+
+    Parameters
+    ----------
+    directions
+        Unit vectors in the order in which they were visited, equally spaced in time, shape ``(n, d)``,
+        ``n >= 4``.
+    rng
+        Draws the directions that the points are projected on.
+    projections
+        How many.
+
+    Returns
+    -------
+    QueueDiagnostics
+        Times in samples, entropies in nats.
+
+    Raises
+    ------
+    InputError
+        For fewer than 4 points, rows with nan or inf, points off the sphere, constant data, integers or half
+        precision, or fewer than one projection.
+
+    Examples
+    --------
+    Independent directions on S^2 raise no objection, steps of a random walk do:
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((1000, 3))
+    >>> diagnose(x / np.linalg.norm(x, axis=1, keepdims=True), rng=rng).warnings
+    ()
+    >>> walk = np.cumsum(0.01 * x, axis=0) + [0.0, 0.0, 1.0]
+    >>> for line in diagnose(walk / np.linalg.norm(walk, axis=1, keepdims=True), rng=rng).warnings:
+    ...     print(line.partition(":")[0])
+    the queue spans at most 5 correlation times of the directions
+
+    """
+    x = as_directions(directions, _OWNER, at_least=4)
+    if projections < 1:
+        raise InputError(f"{_OWNER}: projections is {projections}; expected at least 1")
+    n, d = x.shape
+    axes = rng.standard_normal((d, projections))
+    # Projecting differences from the mean keeps the digits when all directions are nearly the same.
+    shadows = _project(x, axes)
+    times = [integrated_time(shadow) for shadow in shadows.T]
+    time = float(np.mean(times))
+
+    found = nearest_neighbours(x)
+    rho = found.distance[:, 0]
+    lag = np.abs(found.index[:, 0] - np.arange(n))
+    apart = rho > 0
+    time_distances = integrated_time(np.log(rho[apart]))
+    uniform = math.log(2.0) + d / 2 * math.log(math.pi) - math.lgamma(d / 2)
+    entropy = -math.inf
+    if apart.all():
+        entropy = float(
+            (d - 1) * np.log(rho).mean() + log_ball_volume(d - 1) + math.log(n - 1) + np.euler_gamma
+        )
+    return QueueDiagnostics(
+        n=n,
+        dim=d - 1,
+        time_directions=time,
+        time_slowest=max(times),
+        n_effective=n / time,
+        time_distances=time_distances,
+        n_effective_distances=n / time_distances,
+        adjacent_1=float(np.mean(lag <= 1)),
+        adjacent_2=float(np.mean(lag <= 2)),
+        median_distance=float(np.median(rho)),
+        uniform_entropy=uniform,
+        entropy=entropy,
+        warnings=_warnings(n, d - 1, time, float(np.mean(lag <= 1)), int(np.sum(~apart)), entropy - uniform),
+    )
+
+
+def _project(x: NDArray[np.floating[Any]], axes: NDArray[np.float64]) -> NDArray[np.float64]:
+    centre = x.mean(axis=0, dtype=np.float64)
+    shadows = np.empty((len(x), axes.shape[1]))
+    for start in range(0, len(x), 64):  # in blocks: no second array of the sample's size
+        shadows[start : start + 64] = (x[start : start + 64] - centre) @ axes
+    return shadows
+
+
+def _warnings(
+    n: int, dim: int, time: float, adjacent: float, coinciding: int, above_uniform: float
+) -> tuple[str, ...]:
+    found = []
+    if coinciding:
+        found.append(f"{coinciding} of {n} directions coincide with another: did the weights stop moving?")
+    if n < _ENOUGH_TIMES * time:
+        found.append(
+            f"the queue spans at most {n / time:.0f} correlation times of the directions: "
+            "what is measured is a diffusion length, not the entropy of the stationary law"
+        )
+    if adjacent > 0.5:
+        found.append(
+            f"the nearest neighbour of {adjacent:.0%} of the directions is the one just before or after in "
+            "time: the entropy reads the length of a step"
+        )
+    if dim > math.log2(n / time):
+        found.append(
+            f"the queue is worth at most {n / time:.0f} independent directions on a sphere of dimension "
+            f"{dim}: too few to fill it, so entropies can be compared between like queues but not with the "
+            "law's own"
+        )
+    if above_uniform > 0:
+        found.append(
+            f"the estimate lies {above_uniform:.3g} nats above the uniform law's entropy, which is the "
+            "largest there is: the difference is bias or noise"
+        )
+    return tuple(found)

@@ -1,0 +1,59 @@
+"""From the files of single runs to one trace per protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from thermograd.errors import InputError
+from thermograd.sweep.plan import Plan
+from thermograd.sweep.store import RunStore
+from thermograd.training.loop import empty_trace
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["collect", "finish"]
+
+
+def collect(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
+    """The traces of a plan, one dataset over the whole grid for each of its protocols.
+
+    Runs that failed or have not been done yet are there too, as missing values with the reason.
+
+    Raises
+    ------
+    InputError
+        If no run of the plan has finished.
+
+    """
+    from thermograd.states import merge
+
+    store = RunStore(folder)
+    points = store.states(plan)
+    done = {point.spec: store.load(plan.key(point.spec)) for point in points if point.state == "finished"}
+    if not done:
+        reasons = "; ".join(sorted({point.reason for point in points}))
+        raise InputError(f"{folder} has no finished run ({reasons}); expected at least one")
+    dim = int(next(iter(done.values())).attrs["dim"])
+    traces = {}
+    for protocol in plan.protocols:
+        runs = [
+            done[point.spec] if point.spec in done else empty_trace(point.spec, dim, point.reason)
+            for point in points
+            if type(point.spec.protocol).__name__ == protocol
+        ]
+        traces[protocol] = merge(runs)
+    return traces
+
+
+def finish(plan: Plan, folder: Path) -> list[Path]:
+    """Write each protocol's trace and stationary states beside the runs; return the files of the states."""
+    from thermograd.states import save, stationary
+
+    written = []
+    for protocol, trace in collect(plan, folder).items():
+        save(trace, folder / f"trace-{protocol}.nc")
+        written.append(folder / f"states-{protocol}.nc")
+        save(stationary(trace), written[-1])
+    return written

@@ -1,0 +1,173 @@
+"""Running a plan over a pool of single-thread processes: resumable by run, Ctrl-C safe, failures recorded."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from thermograd.errors import InputError
+from thermograd.sweep.plan import Plan
+from thermograd.sweep.store import RunStore
+from thermograd.sweep.worker import DONE, FAILED, FATAL, STOPPED, WORKER_ENVIRONMENT, start_worker, work
+
+__all__ = ["SweepSummary", "run_plan"]
+
+_POLL_SECONDS = 0.5
+_LIVES = 2
+"""A run whose worker died is tried again this often in all before it counts as failed."""
+
+
+@dataclass(frozen=True)
+class SweepSummary:
+    """What a call of `run_plan` did: runs reused, runs done now, runs that failed."""
+
+    reused: int
+    done: int
+    failed: int
+    interrupted: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every run has a result, else 1."""
+        return int(self.interrupted or self.failed > 0)
+
+    def __str__(self) -> str:
+        """One line for people."""
+        end = "; interrupted" if self.interrupted else ""
+        return f"{self.done} runs done, {self.reused} reused, {self.failed} failed{end}"
+
+
+def run_plan(
+    plan: Plan,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> SweepSummary:
+    """Do every run of a plan that has no result yet.
+
+    Each run is a process of its own kind of luck: it is done on one thread, writes its own file, and depends
+    on nothing but its spec, so that the results are the same to the bit whatever was killed in between and
+    however many workers there were.
+
+    Parameters
+    ----------
+    plan
+        What to run.
+    folder
+        Where the results lie; it is locked against a second sweep while this one runs.
+    workers
+        Number of processes; default: the machine's cores.
+    on_progress
+        Called twice a second with (iterations done, iterations in all).
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written, the disk is full, or the data changed. Finished runs stay.
+
+    """
+    workers = workers if workers is not None else len(os.sched_getaffinity(0))
+    if workers < 1:
+        raise InputError(f"workers is {workers}; expected at least 1")
+    store = RunStore(folder)
+    with store.locked():
+        plan.save(folder)
+        specs = plan.specs()
+        keys = [plan.key(spec) for spec in specs]
+        waiting = [i for i, key in enumerate(keys) if not store.path(key).exists()]
+        reused = len(specs) - len(waiting)
+        deaths: Counter[int] = Counter()
+        outcomes: Counter[str] = Counter()
+        interrupted = False
+        while waiting and not interrupted:
+            pool = _Pool(plan, folder, min(workers, len(waiting)), on_progress)
+            waiting, broken, interrupted = pool.run(waiting, outcomes)
+            deaths.update(broken)
+            for i in [i for i in waiting if deaths[i] >= _LIVES]:
+                reason = f"its worker process died {_LIVES} times (out of memory, or killed)"
+                store.note_failure(keys[i], specs[i], reason)
+                waiting.remove(i)
+                outcomes[FAILED] += 1
+    return SweepSummary(reused, outcomes[DONE], outcomes[FAILED], interrupted)
+
+
+@dataclass
+class _Pool:
+    """One generation of worker processes; when one of them dies, the whole generation is replaced."""
+
+    plan: Plan
+    folder: Path
+    workers: int
+    on_progress: Callable[[int, int], None] | None
+
+    def run(self, indices: list[int], outcomes: Counter[str]) -> tuple[list[int], list[int], bool]:
+        """Do these runs; return those still to do, those under way when a worker died, and "interrupted"."""
+        specs = self.plan.specs()
+        context = multiprocessing.get_context("spawn")
+        progress = context.Array("q", len(specs))
+        stop = context.Event()
+        total = sum(spec.steps for spec in specs)
+        for i in set(range(len(specs))) - set(indices):
+            progress[i] = specs[i].steps
+        left = dict.fromkeys(indices)
+        broken: list[int] = []
+        fatal = ""
+        interrupted = False
+        with (
+            _environment(WORKER_ENVIRONMENT),
+            ProcessPoolExecutor(self.workers, context, start_worker, (progress, stop)) as executor,
+        ):
+            futures: dict[Future[tuple[str, str]], int] = {}
+            for i in indices:
+                key = self.plan.key(specs[i])
+                futures[
+                    executor.submit(work, i, specs[i], key, self.plan.data_sha256, self.folder)
+                ] = i
+            unfinished = set(futures)
+            while unfinished:
+                try:
+                    finished, unfinished = wait(unfinished, _POLL_SECONDS, FIRST_COMPLETED)
+                except KeyboardInterrupt:
+                    interrupted = True
+                    stop.set()
+                    continue
+                for future in finished:
+                    i = futures[future]
+                    try:
+                        outcome, reason = future.result()
+                    except BrokenProcessPool:
+                        if progress[i] > 0:
+                            broken.append(i)
+                        continue
+                    if outcome == FATAL:
+                        fatal = fatal or reason
+                        stop.set()
+                    elif outcome != STOPPED:
+                        progress[i] = specs[i].steps
+                        outcomes[outcome] += 1
+                        del left[i]
+                if self.on_progress is not None:
+                    self.on_progress(sum(progress[:]), total)
+        if fatal:
+            raise InputError(f"{fatal}; {len(specs) - len(left)} finished runs are kept, run again to go on")
+        return list(left), broken, interrupted
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for the processes started inside; what the user has set stays."""
+    added = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]

@@ -1,0 +1,134 @@
+"""The training loop: one spec in, one trace out."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thermograd.training.schedule import log_steps
+from thermograd.training.spec import NUMERICS_VERSION, TrainSpec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from thermograd.data import ImageData
+
+__all__ = ["empty_trace", "load_images", "train"]
+
+
+def train(
+    spec: TrainSpec, *, data: ImageData | None = None, on_log: Callable[[int], None] | None = None
+) -> xr.Dataset:
+    """Train one scale-invariant network and return its trace, the labelled record of what was measured.
+
+    The weights follow the spec's protocol exactly; measurements (gradient noise at frozen weights, test
+    loss, entropy windows) draw from random streams of their own, so that a run measured more often walks the
+    same path. A loss that is no longer finite ends the run with the outcome ``diverged``: that is a result,
+    not an error.
+
+    Parameters
+    ----------
+    spec
+        What to run.
+    data
+        The images, if they are at hand already; else they are loaded as ``spec.data`` says.
+    on_log
+        Called with the number of iterations done at every log point; may raise to stop the run.
+
+    Returns
+    -------
+    xarray.Dataset
+        A trace (see `thermograd.states`): dims are the protocol's two axes, of length 1, and ``step``.
+        Interval means between log points, everything on the unit sphere.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be read, or the network on them is not fully scale-invariant.
+
+    """
+    from thermograd.training.run import Run
+
+    started = time.perf_counter()
+    images = load_images(spec.data, spec.subset, spec.seed) if data is None else data
+    run = Run(spec, images)
+    rows: list[dict[str, float]] = []
+    outcome, reason = "done", ""
+    for point in log_steps(spec.steps, spec.measurement):
+        row = run.advance(point)
+        if row is None:
+            outcome = "diverged"
+            reason = f"the loss or the norm was no longer finite between iterations {run.step} and {point}"
+            break
+        rows.append(row)
+        if on_log is not None:
+            on_log(point)
+    dataset = _trace(spec, run.dim, rows, outcome, reason)
+    dataset.attrs |= _provenance(spec, images, time.perf_counter() - started)
+    return dataset
+
+
+def load_images(source: str, size: int | None, seed: int) -> ImageData:
+    """The images of a spec: a data set, or a stratified subset of it drawn with this seed."""
+    from thermograd.data import load, subset
+
+    images = load(source)
+    return images if size is None else subset(images, size, seed)
+
+
+def empty_trace(spec: TrainSpec, dim: int, reason: str) -> xr.Dataset:
+    """The trace of a run without a result: its place in the grid, and why nothing is there."""
+    return _trace(spec, dim, [], "failed", reason)
+
+
+def _trace(
+    spec: TrainSpec, dim: int, rows: list[dict[str, float]], outcome: str, reason: str
+) -> xr.Dataset:
+    from thermograd.states import new_trace
+
+    steps = log_steps(spec.steps, spec.measurement)
+    variables = {}
+    for name in rows[0] if rows else ("loss", "norm"):
+        variables[name] = np.full(len(steps), math.nan)
+        variables[name][: len(rows)] = [row[name] for row in rows]
+    attrs = {
+        "batch_size": spec.batch_size,
+        "steps": spec.steps,
+        "architecture": f"{spec.architecture}({spec.width})",
+        "entropy_estimator": "kozachenko_leonenko(k=1, manifold='sphere')",
+        "entropy_queue_size": spec.measurement.queue_size,
+        "entropy_queue_every": spec.measurement.queue_every,
+        "noise_draws": spec.measurement.noise_draws,
+    }
+    return new_trace(
+        spec.protocol, steps, variables, dim=dim, outcome=outcome, outcome_reason=reason, attrs=attrs
+    )
+
+
+def _provenance(spec: TrainSpec, images: ImageData, seconds: float) -> dict[str, object]:
+    import platform
+
+    import torch
+
+    import thermograd
+
+    return {
+        "seed": spec.seed,
+        "run_id": spec.key(images.sha256),
+        "spec": json.dumps(spec.to_dict(), sort_keys=True),
+        "data_name": images.name,
+        "data_sha256": images.sha256,
+        "numerics_version": NUMERICS_VERSION,
+        "thermograd_version": thermograd.__version__,
+        "torch_version": torch.__version__,
+        "numpy_version": np.__version__,
+        "python_version": platform.python_version(),
+        "machine": platform.machine(),
+        "device": "cpu",
+        "wall_time_s": seconds,
+    }

@@ -1,0 +1,167 @@
+"""What one training run is: everything that determines its numbers, frozen, hashable, and free of torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from thermograd.errors import InputError
+from thermograd.nets.registry import ARCHITECTURES
+from thermograd.protocol import PROTOCOLS, Grid, Protocol
+
+__all__ = ["NUMERICS_VERSION", "Measurement", "TrainSpec", "grid_specs"]
+
+NUMERICS_VERSION = 1
+"""Raised whenever a change alters the numbers that a spec produces, so that old results are not reused."""
+
+
+def _whole(owner: str, name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{owner}: {name} is {value!r}; expected a whole number of at least {least}")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """When and how much is measured during a run; none of it disturbs the trajectory.
+
+    Parameters
+    ----------
+    log_every
+        Iterations between two log points.
+    log_until
+        Up to here the log points are evenly spaced; from here to the end `log_points` of them are spaced
+        evenly in the logarithm, as in IG appendix F. ``None``: evenly spaced to the end.
+    log_points
+        Number of logarithmically spaced log points after `log_until`.
+    noise_draws
+        Minibatch gradients drawn at the frozen weights of each log point for the U-statistic of |E g|^2.
+        A stationary average wants many points with few draws each: 20 draws at 100 points give a smaller
+        error than 1000 draws at two.
+    queue_size
+        Directions in one window of the entropy queue.
+    queue_every
+        Iterations between two directions in the queue.
+
+    """
+
+    log_every: int = 200
+    log_until: int | None = None
+    log_points: int = 0
+    noise_draws: int = 20
+    queue_size: int = 200
+    queue_every: int = 10
+
+    def __post_init__(self) -> None:
+        for name, least in (("log_every", 1), ("log_points", 0), ("noise_draws", 6)):
+            _whole("Measurement", name, getattr(self, name), least)
+        _whole("Measurement", "queue_size", self.queue_size, 3)
+        _whole("Measurement", "queue_every", self.queue_every, 1)
+        if self.log_until is not None:
+            _whole("Measurement", "log_until", self.log_until, 0)
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """One training run of a fully scale-invariant network under one protocol.
+
+    Parameters
+    ----------
+    protocol
+        The training protocol with its hyperparameters.
+    architecture, width
+        The network, by its name in `thermograd.nets.registry`, and its width.
+    data
+        A named data set or the path of a folder or archive (see `thermograd.data.load`).
+    subset
+        Train on this many images, drawn with class proportions kept; ``None``: all.
+    steps
+        Iterations of SGD.
+    batch_size
+        Images per minibatch, drawn independently with replacement.
+    initial_radius
+        Norm of the weights at the start at fixed ELR or LR (the papers start at 1). ``None``: the run is
+        started near its stationary radius, see `thermalise`. On the fixed sphere the protocol says it.
+    thermalise
+        With ``initial_radius=None``: during this many first iterations the norm is set, after each doubling
+        of the iteration count, to the stationary radius that the gradients seen so far predict. The direction
+        is never touched, and scale invariance makes the choice of radius irrelevant for it at fixed ELR; what
+        is saved is the radius' relaxation time. From then on the radius is free.
+    seed
+        Fixes the head and the initial weights (the same for all runs of a grid) and, together with the
+        protocol, the minibatches (independent between grid points).
+    measurement
+        When and how much is measured.
+
+    """
+
+    protocol: Protocol
+    architecture: str = "ConvNet"
+    width: int = 1
+    data: str = "digits"
+    subset: int | None = None
+    steps: int = 20_000
+    batch_size: int = 128
+    initial_radius: float | None = None
+    thermalise: int = 2_000
+    seed: int = 0
+    measurement: Measurement = field(default_factory=Measurement)
+
+    def __post_init__(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            raise InputError(
+                f"TrainSpec: architecture is {self.architecture!r}; expected one of {', '.join(ARCHITECTURES)}"
+            )
+        for name, least in (("width", 1), ("steps", 1), ("batch_size", 2), ("thermalise", 0), ("seed", 0)):
+            _whole("TrainSpec", name, getattr(self, name), least)
+        if self.subset is not None:
+            _whole("TrainSpec", "subset", self.subset, 1)
+        if self.initial_radius is not None and not 0 < self.initial_radius < float("inf"):
+            raise InputError(
+                f"TrainSpec: initial_radius is {self.initial_radius!r}; expected a finite number above 0"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready description from which `from_dict` rebuilds the spec."""
+        plain = asdict(self)
+        plain["protocol"] = {"name": type(self.protocol).__name__, **self.protocol.values}
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> TrainSpec:
+        """The spec that `to_dict` described; an unknown key is refused by name."""
+        known = {f.name for f in fields(cls)}
+        for name in plain:
+            if name not in known:
+                raise InputError(f"TrainSpec: unknown key {name!r}; expected one of {', '.join(sorted(known))}")
+        protocol = dict(plain["protocol"])
+        kind = protocol.pop("name", None)
+        if kind not in PROTOCOLS:
+            raise InputError(f"TrainSpec: protocol is {kind!r}; expected one of {', '.join(PROTOCOLS)}")
+        measurement = Measurement(**plain.get("measurement", {}))
+        return cls(**{**plain, "protocol": PROTOCOLS[kind](**protocol), "measurement": measurement})
+
+    def key(self, data_sha256: str) -> str:
+        """The run's content address: same spec, same data, same numerics version, same key.
+
+        The data enter by their hash, not by their place, so that a moved folder gives the same run.
+        """
+        content = {**self.to_dict(), "data": data_sha256, "numerics": NUMERICS_VERSION}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
+
+    def stream(self, name: str) -> int:
+        """The 63-bit seed of one named random stream of this run.
+
+        ``"initial"`` depends on the seed alone; every other stream also on the protocol's values, so that the
+        noise of two grid points is independent and adding a grid point changes no other one.
+        """
+        parts = [str(self.seed), name]
+        if name != "initial":
+            parts.append(json.dumps(self.to_dict()["protocol"], sort_keys=True))
+        return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8], "big") >> 1
+
+
+def grid_specs(grid: Grid, template: TrainSpec) -> list[TrainSpec]:
+    """One spec for every point of a grid, all else as in the template."""
+    return [replace(template, protocol=protocol) for protocol in grid]

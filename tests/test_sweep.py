@@ -1,0 +1,202 @@
+"""A sweep loses nothing: killed, interrupted, broken or full, it ends with the same dataset."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from thermograd.data import load as load_images  # noqa: E402
+from thermograd.errors import InputError  # noqa: E402
+from thermograd.protocol import FixedELR, FixedLR  # noqa: E402
+from thermograd.sweep import Plan, RunStore, collect, engine, finish, run_plan  # noqa: E402
+from thermograd.training import Measurement, TrainSpec  # noqa: E402
+
+BRIEF = Measurement(log_every=10, noise_draws=6, queue_size=5, queue_every=2)
+
+
+def brief_plan(steps=30, lrs=(0.1, 0.2), **changes):
+    grid = FixedLR.grid(lr=list(lrs), wd=[0.01, 0.02])
+    template = TrainSpec(next(iter(grid)), steps=steps, measurement=BRIEF, **changes)
+    return Plan(((grid, template),), load_images("digits").sha256)
+
+
+def test_a_sweep_does_every_run_once_and_reuses_them(tmp_path):
+    plan, calls = brief_plan(), []
+    first = run_plan(plan, tmp_path, workers=2, on_progress=lambda done, total: calls.append((done, total)))
+    assert (first.done, first.reused, first.failed, first.exit_code) == (4, 0, 0, 0)
+    assert calls[-1] == (120, 120)
+    second = run_plan(plan, tmp_path, workers=2)
+    assert (second.done, second.reused) == (0, 4)
+    trace = collect(plan, tmp_path)["FixedLR"]
+    assert trace.sizes == {"lr": 2, "wd": 2, "step": 3}
+    assert (trace.outcome == "done").all()
+
+
+def test_the_number_of_workers_changes_no_bit(tmp_path):
+    plan = brief_plan()
+    for workers in (1, 2):
+        run_plan(plan, tmp_path / str(workers), workers=workers)
+        finish(plan, tmp_path / str(workers))
+    one, two = ((tmp_path / str(n) / "states-FixedLR.nc").read_bytes() for n in (1, 2))
+    assert one == two
+
+
+def test_killed_in_the_middle_and_run_again_gives_the_same_bits(tmp_path):
+    plan = brief_plan(steps=400)
+    run_plan(plan, tmp_path / "calm", workers=2)
+    finish(plan, tmp_path / "calm")
+    killed = tmp_path / "killed"
+    plan.save(killed)
+    command = [sys.executable, "-m", "thermograd", "sweep", "resume", str(killed), "--workers", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(killed.glob("runs/*.nc")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = len(list(killed.glob("runs/*.nc")))
+    assert 1 <= done < 4
+    _wait_until_unlocked(killed)
+    subprocess.run(command, check=True, capture_output=True)
+    for name in ("trace-FixedLR.nc", "states-FixedLR.nc"):
+        assert (killed / name).read_bytes() == (tmp_path / "calm" / name).read_bytes()
+
+
+def _wait_until_unlocked(folder):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with RunStore(folder).locked():
+                return
+        except InputError:
+            time.sleep(0.1)
+
+
+def test_a_failed_point_is_recorded_and_the_sweep_goes_on(tmp_path, monkeypatch):
+    plan = brief_plan()
+    run_plan(plan, tmp_path, workers=2)
+    store = RunStore(tmp_path)
+    broken = plan.specs()[1]
+    store.path(plan.key(broken)).unlink()
+    store.note_failure(plan.key(broken), broken, "MemoryError: none left")
+    state = store.states(plan)[1]
+    assert (state.state, state.reason) == ("failed", "MemoryError: none left")
+    trace = collect(plan, tmp_path)["FixedLR"]
+    assert trace.outcome.values.tolist() == [["done", "failed"], ["done", "done"]]
+    assert np.isnan(trace.loss.values[0, 1]).all()
+    assert "none left" in trace.outcome_reason.values[0, 1]
+    # A failure is never a result: it is tried again, and its note goes when it succeeds.
+    assert run_plan(plan, tmp_path, workers=1).done == 1
+    assert all(point.state == "finished" for point in store.states(plan))
+    assert not list(tmp_path.glob("runs/*.failed.json"))
+
+
+def test_an_exception_in_a_run_becomes_a_note(tmp_path):
+    # A subset larger than the data passes the spec's checks and fails in the worker, for its reason.
+    grid = FixedELR.grid(elr=[1e-3], wd=[0.01])
+    template = TrainSpec(next(iter(grid)), steps=10, subset=10**6, measurement=BRIEF)
+    plan = Plan(((grid, template),), load_images("digits").sha256)
+    summary = run_plan(plan, tmp_path, workers=1)
+    assert (summary.done, summary.failed, summary.exit_code) == (0, 1, 1)
+    assert "1000000" in RunStore(tmp_path).states(plan)[0].reason
+    with pytest.raises(InputError, match="no finished run"):
+        collect(plan, tmp_path)
+
+
+def test_a_worker_that_dies_is_replaced_and_its_run_given_up_in_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "work", _die_on_the_first)
+    plan = brief_plan()
+    summary = run_plan(plan, tmp_path, workers=1)
+    assert (summary.done, summary.failed) == (3, 1)
+    reasons = [point.reason for point in RunStore(tmp_path).states(plan)]
+    assert "died 2 times" in reasons[0]
+    assert reasons[1:] == ["", "", ""]
+
+
+def _die_on_the_first(index, spec, key, data_sha256, folder):
+    from thermograd.sweep import worker
+
+    if index == 0:
+        worker._shared["progress"][0] = 1
+        os.kill(os.getpid(), signal.SIGKILL)
+    return worker.work(index, spec, key, data_sha256, folder)
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
+    plan = brief_plan(steps=3000)
+    plan.save(tmp_path)
+    command = [sys.executable, "-m", "thermograd", "sweep", "resume", str(tmp_path), "--workers", "2"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    time.sleep(8)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    assert "interrupted" in out
+    assert "go on with: thermograd sweep resume" in err
+    assert "Traceback" not in err
+
+
+def test_two_sweeps_in_one_folder_are_refused(tmp_path):
+    with RunStore(tmp_path).locked(), pytest.raises(InputError, match="in use by another running sweep"):
+        run_plan(brief_plan(), tmp_path, workers=1)
+
+
+def test_another_plan_in_the_folder_is_refused(tmp_path):
+    brief_plan().save(tmp_path)
+    with pytest.raises(InputError, match="holds another plan"):
+        run_plan(brief_plan(steps=31), tmp_path, workers=1)
+
+
+def test_changed_data_are_refused(tmp_path):
+    plan = Plan(brief_plan().grids, "0" * 64)
+    with pytest.raises(InputError, match="have changed since the sweep was planned"):
+        run_plan(plan, tmp_path, workers=1)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot write .*expected a writable folder"):
+        run_plan(brief_plan(), tmp_path / "file" / "sub", workers=1)
+
+
+def test_a_full_disk_stops_the_sweep_with_one_line_and_keeps_what_is_done(tmp_path):
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+    plan = brief_plan()
+    run_plan(plan, tmp_path, workers=1)
+    store = RunStore(tmp_path)
+    key = plan.key(plan.specs()[2])
+    store.path(key).unlink()
+    # The temporary file of the next write is a link to a device without space.
+    from thermograd.files import atomic_path
+
+    with pytest.raises(InputError, match="No space left on device"), atomic_path(store.path(key)) as part:
+        part.symlink_to(full)
+        part.write_text("x" * 100_000)
+    assert sum(point.state == "finished" for point in store.states(plan)) == 3
+
+
+def test_a_plan_from_other_numerics_or_nonsense_is_refused(tmp_path):
+    brief_plan().save(tmp_path)
+    path = tmp_path / "plan.json"
+    plain = json.loads(path.read_text())
+    path.write_text(json.dumps({**plain, "numerics_version": 0}))
+    with pytest.raises(InputError, match="numerics version 0"):
+        Plan.load(tmp_path)
+    path.write_text("{")
+    with pytest.raises(InputError, match="is not a sweep's plan"):
+        Plan.load(tmp_path)
+    path.unlink()
+    with pytest.raises(InputError, match="does not exist"):
+        Plan.load(tmp_path)
