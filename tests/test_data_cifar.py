@@ -9,7 +9,6 @@ import json
 import re
 import shutil
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -269,22 +268,18 @@ def test_file_that_is_no_archive_is_refused(tmp_path):
     refuses(file, "notes.tar.gz: cannot be read as a tar archive")
 
 
-@dataclass(repr=False)  # or hypothesis would write out all its bytes
-class SmallArchive:
-    content: bytes
-    sha256: str
-
-
 @pytest.fixture(scope="module")
 def small_archive(tmp_path_factory):
     folder = write_cifar100(tmp_path_factory.mktemp("source"))
-    return SmallArchive(tar_bytes(contents(folder, "cifar-100-binary/")), load(folder).sha256)
+    archive = folder / "whole.tar.gz"
+    archive.write_bytes(tar_bytes(contents(folder, "cifar-100-binary/")))
+    return archive
 
 
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7) | st.none())
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_archive_is_refused_or_harmless(tmp_path, small_archive, where, bit):
-    content, expected = small_archive.content, small_archive.sha256
+    content, expected = small_archive.read_bytes(), load(small_archive).sha256
     place = int(where * len(content))
     if bit is None:  # cut short
         damaged = content[:place]
@@ -301,5 +296,5 @@ def test_damaged_archive_is_refused_or_harmless(tmp_path, small_archive, where, 
         assert re.fullmatch(r".*damaged\.tar\.gz.*", message)  # one line: . is no line break
     else:
         assert data.sha256 == expected
-        assert bit is not None, "a part of an archive was taken for the whole"
-        assert place < 10, "only gzip's header has bits that do not matter"
+        # Some bits do not matter (gzip's date, unused codes); every missing byte does.
+        assert bit is not None

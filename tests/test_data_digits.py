@@ -61,7 +61,12 @@ def test_constants_are_those_of_the_training_images(digits):
     # Rounded to 5e-5, so the normalised images are standard to 5e-5 / std.
     assert abs(digits.train_images.mean(dtype=np.float64)) < 5e-5 / 0.376
     assert abs(digits.train_images.std(dtype=np.float64) - 1) < 5e-5 / 0.376
-    assert not (ROOT / "src" / "thermograd" / "data" / "LICENSE-digits.txt").read_text().isspace()
+
+
+def test_licence_and_authors_come_with_the_file():
+    text = (files("thermograd.data") / "LICENSE-digits.txt").read_text(encoding="utf-8")
+    for part in ("CC BY 4.0", "https://doi.org/10.24432/C50P49", "E. Alpaydin and C. Kaynak", "Changes:"):
+        assert part in text
 
 
 def test_same_as_scikit_learn(digits):

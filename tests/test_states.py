@@ -13,7 +13,17 @@ import xarray as xr
 
 from thermograd.errors import InputError
 from thermograd.protocol import FixedELR, FixedLR, FixedSphere
-from thermograd.states import drift, load, merge, new_states, new_trace, save, stationary, validate
+from thermograd.states import (
+    drift,
+    load,
+    merge,
+    new_states,
+    new_trace,
+    save,
+    stationary,
+    summarise_point,
+    validate,
+)
 from thermograd.theory import gas
 
 GRIDS = {
@@ -47,7 +57,7 @@ def run(rng):
 
 @pytest.mark.parametrize("name", GRIDS)
 def test_the_ideal_gas_is_recovered_within_its_errors(name, make_trace, rng):
-    """Every mean and every derived law within 5 of its own standard errors of the exact value, which are small."""
+    """Every mean and derived law within 5 of its own standard errors of the truth, and these are small."""
     dim, sigma2, grad_sq = 101, 4.0, 40.0
     states = stationary(make_trace(GRIDS[name], rng, dim=dim, sigma2=sigma2, grad_sq=grad_sq))
     assert (states.status == "equilibrium").all(), states.status_reason.values
@@ -82,8 +92,8 @@ def test_the_ideal_gas_is_recovered_within_its_errors(name, make_trace, rng):
 
 def test_what_the_hyperparameters_fix_has_no_error(make_trace, rng):
     states = stationary(make_trace(GRIDS["FixedLR"], rng))
-    np.testing.assert_allclose(states.relaxation_steps, 1 / (4 * states.lr * states.wd) + 0 * states.loss)
-    np.testing.assert_array_equal(states.pressure, states.wd + 0 * states.loss)
+    np.testing.assert_allclose(states.relaxation_steps, 0 * states.loss + 1 / (4 * states.lr * states.wd))
+    np.testing.assert_array_equal(states.pressure, 0 * states.loss + states.wd)
     assert not {"pressure_se", "relaxation_steps_se"} & set(states)
 
 
@@ -101,7 +111,7 @@ def test_errors_cover_the_truth(make_trace):
 
 
 def test_a_derived_error_knows_that_its_inputs_move_together(rng):
-    """tr_sigma = batch_grad_sq - grad_sq: where both wander together their ratio does not, whatever each one's error."""
+    """Where grad_sq and tr_sigma wander together their ratio does not, whatever the error of each."""
     wander = rng.normal(1, 0.1, 2000)
     series = {
         "loss": rng.normal(1, 0.01, 2000),
@@ -113,12 +123,13 @@ def test_a_derived_error_knows_that_its_inputs_move_together(rng):
     states = stationary(trace)
     assert states.snr.item() == pytest.approx(0.5, rel=1e-12)
     assert states.snr_se.item() < 1e-10
-    # The negative control: with independent inputs of the same errors it is 0.5/2 * sqrt(2) * 0.1 / sqrt(1000).
+    # The negative control: independent inputs with these errors give 0.5/2 * sqrt(2) * 0.1 / sqrt(1000). The
+    # estimated time has an error of sqrt(2 * 11 / 1000) = 15%.
     parts = {
         name: states[name].item() for name in ("grad_sq", "grad_sq_se", "tr_sigma", "tr_sigma_se", "norm")
     }
     independent = new_states(FixedSphere(elr=0.01, radius=1.0), parts, dim=9)
-    assert independent.snr_se.item() == pytest.approx(0.25 * np.sqrt(2) * 0.1 / np.sqrt(1000), rel=0.15)
+    assert independent.snr_se.item() == pytest.approx(0.25 * np.sqrt(2) * 0.1 / np.sqrt(1000), rel=0.3)
 
 
 def test_a_negative_unbiased_estimate_gives_no_snr(run):
@@ -173,7 +184,7 @@ def test_false_alarms_come_at_the_stated_rate(rho):
     shocks = rng.standard_normal((2000, 2200))
     series = 10 + lfilter([1.0], [1.0, -rho], shocks, axis=1)[:, 200:]
     alarms = np.mean([abs(d.z) > d.threshold for d in map(drift, series)])
-    # Binomial error of 0.27%: 0.12%. At 2000 points and time 9 the error's own error (13%) adds about as much.
+    # Binomial error of 0.27%: 0.12%. At 2000 points and time 9 the error's own error (13%) adds as much.
     assert alarms < 0.0027 + 4 * 0.0012 + (0.003 if rho else 0)
 
 
@@ -368,11 +379,13 @@ def test_what_is_no_netcdf_is_refused_in_one_line(run, tmp_path, content):
         load(tmp_path / "none.nc")
 
 
-def test_a_folder_that_is_not_there_is_named(run, tmp_path):
-    with pytest.raises(InputError, match=r"nowhere does not exist"):
-        save(run(), tmp_path / "nowhere" / "x.nc")
-    with pytest.raises(InputError, match="is a folder"):
+def test_what_cannot_be_written_is_named(run, tmp_path):
+    with pytest.raises(InputError, match="Is a directory"):
         save(run(), tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot write .*file/x\.nc") as caught:
+        save(run(), tmp_path / "file" / "x.nc")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
@@ -380,11 +393,10 @@ def test_an_unwritable_folder_is_one_line(run, tmp_path):
     path = save(run(), tmp_path / "x.nc")
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(InputError, match=r"x\.nc: cannot be written") as caught:
+        with pytest.raises(InputError, match=r"cannot write .*x\.nc: Permission denied"):
             save(run(), path)
     finally:
         tmp_path.chmod(0o700)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_full_disk_leaves_the_old_file(run, tmp_path):
@@ -411,7 +423,7 @@ except InputError as error:
         [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert f"{path}: cannot be written" in done.stdout
+    assert f"cannot write {path}: File too large" in done.stdout
     assert done.stdout.count("\n") == 1
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["x.nc"]
@@ -439,7 +451,7 @@ def test_merging_puts_runs_in_place_whatever_their_order(make_trace, rng, tmp_pa
 
 def test_missing_and_short_runs_are_nan_with_their_reason(make_trace, rng):
     grid = GRIDS["FixedLR"]
-    whole = make_trace(grid, rng, points=40)
+    whole = make_trace(grid, rng, points=40, noise=0.005)
     short = whole.isel(lr=[0], wd=[0], step=slice(0, 5))
     short = short.assign(outcome=short.outcome.copy(data=[["diverged"]]))
     merged = merge([whole.isel(lr=[1]), short], grid)
@@ -476,9 +488,27 @@ def test_runs_that_do_not_belong_together_are_refused(run, one, two, message):
         merge([run(**{"wd": 1e-2} | one), run(**{"wd": 1e-3} | two)])
 
 
+def test_runs_that_measured_nothing_need_no_record(run):
+    """A failed run has a place in the grid but does not know the data's hash."""
+    done = run(wd=1e-2, attrs={"data_hash": "a", "spec": "1"})
+    failed = run(wd=1e-3, points=0, outcome="failed", outcome_reason="out of memory")
+    merged = merge([failed, done])
+    assert merged.attrs["data_hash"] == "a"
+    assert stationary(merged).status_reason.sel(wd=1e-3).item() == "out of memory"
+
+
 def test_versions_that_differ_are_listed(run):
     versions = [run(wd=w, attrs={"torch_version": v}) for w, v in ((1e-2, "2.4"), (1e-3, "2.13"))]
     assert merge(versions).attrs["torch_version"] == "2.13, 2.4"
+
+
+def test_one_point_becomes_a_flat_record(run, make_trace, rng):
+    record = summarise_point(stationary(run(grad_sq=np.full(400, -0.1), tr_sigma=np.full(400, 1.1))))
+    assert list(record)[:5] == ["protocol", "lr", "wd", "status", "status_reason"]
+    assert record["volume_se"] == pytest.approx(record["norm"] * record["norm_se"], rel=1e-6)
+    assert record["snr"] is None
+    with pytest.raises(InputError, match="expected a single grid point"):
+        summarise_point(stationary(make_trace(GRIDS["FixedLR"], rng)))
 
 
 def test_a_run_off_the_grid_is_refused(run):

@@ -77,8 +77,8 @@ def test_against_integration(d: int) -> None:
             return abs(float((mp.mpf(float(got)) - exact[name]) / exact[name]))
 
         assert relative(vmf.energy(T, d), "energy") < 1e-12
-        assert relative(vmf.mean_resultant(1.0 / T, d), "mean") < (1e-12 if T <= 1e3 else 1e-7)
-        assert relative(vmf.heat_capacity(T, d), "heat_capacity") < 1e-11
+        assert relative(vmf.mean_resultant(1.0 / T, d), "mean") < 1e-12
+        assert relative(vmf.heat_capacity(T, d), "heat_capacity") < 1e-12
         assert abs(float(mp.mpf(float(vmf.entropy_sphere(T, d))) - exact["entropy"])) < 1e-13 * d
         scale = max(d, 1.0 / T)  # log C_d contains -kappa itself
         error = abs(float(mp.mpf(float(vmf.log_normalizer(1.0 / T, d))) - exact["log_normalizer"]))
@@ -162,7 +162,9 @@ def test_hot_limit_is_uniform(d: int) -> None:
 
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(
-    log_t=st.floats(-8, 8), d=st.one_of(st.integers(2, 60), st.integers(2, 1_000_000)), factor=st.floats(1e-4, 1e-3)
+    log_t=st.floats(-8, 8),
+    d=st.one_of(st.integers(2, 60), st.integers(2, 1_000_000)),
+    factor=st.floats(1e-4, 1e-3),
 )
 def test_thermodynamic_identities(log_t: float, d: int, factor: float) -> None:
     """dU = C_V dT and dU = T dS; energy and entropy grow with temperature and stay in their bounds."""
@@ -198,7 +200,10 @@ def test_broadcasting_and_missing_points() -> None:
         (lambda: vmf.mean_resultant(-2.0, 3), "kappa is -2.0; expected at least 0"),
         (lambda: vmf.sample(-1.0, [0.0, 1.0], 3, np.random.default_rng(0)), "T .temperature. is -1.0"),
         (lambda: vmf.sample(np.nan, [0.0, 1.0], 3, np.random.default_rng(0)), "T .temperature. is nan"),
-        (lambda: vmf.sample(1.0, [0.0, 0.0], 3, np.random.default_rng(0)), "expected a finite, non-zero vector"),
+        (
+            lambda: vmf.sample(1.0, [0.0, 0.0], 3, np.random.default_rng(0)),
+            "expected a finite, non-zero vector",
+        ),
         (lambda: vmf.sample(1.0, [1.0], 3, np.random.default_rng(0)), "expected a finite, non-zero vector"),
     ],
 )
@@ -210,9 +215,11 @@ def test_refusals(call, message: str) -> None:
 N = 20_000
 
 
-@pytest.mark.parametrize(("T", "d"), [(1e-6, 2), (0.2, 2), (0.01, 3), (5.0, 3), (0.02, 20), (1e-3, 200), (1e9, 4)])
+@pytest.mark.parametrize(
+    ("T", "d"), [(1e-6, 2), (0.2, 2), (0.01, 3), (5.0, 3), (0.02, 20), (1e-3, 200), (1e9, 4)]
+)
 def test_sample_has_the_law(T: float, d: int) -> None:
-    """Mean loss within 4 exact standard errors; a temperature a twentieth higher is rejected where cold."""
+    """Mean loss within 4 exact standard errors; a temperature a tenth higher is rejected where cold."""
     generator = np.random.default_rng([d, 7])
     mu = np.zeros(d)
     mu[0] = 2.0  # its length must not matter
@@ -229,11 +236,11 @@ def test_sample_has_the_law(T: float, d: int) -> None:
     spread = math.sqrt(float(vmf.grad_sq(T, d)) / (d - 1) / n)
     assert np.abs(u[:, 1:].mean(axis=0)).max() < 5 * spread
     if T < 1:
-        assert abs(loss.mean() - vmf.energy(1.05 * T, d)) > 4 * error or d == 2
+        assert abs(loss.mean() - vmf.energy(1.1 * T, d)) > 4 * error  # ten errors away at the least
 
 
 def test_sample_passes_kolmogorov_smirnov() -> None:
-    """d = 3: the cosine has distribution function (1 - exp(-k loss)) / (1 - exp(-2 k)); 10% off is rejected."""
+    """d = 3: the loss has distribution (1 - exp(-k loss)) / (1 - exp(-2 k)); 10% off is rejected."""
     T, n = 0.4, 20_000
     mu = np.array([1.0, -2.0, 2.0]) / 3
     loss = np.sort(1.0 + vmf.sample(T, mu, n, np.random.default_rng(3)) @ mu)

@@ -1,7 +1,7 @@
 """Gradient noise at frozen weights: squared norm of the mean gradient, unbiased, and trace of the covariance.
 
-The plug-in ``|mean g|^2`` of ``k`` draws is too large by ``tr_sigma / k``, which at the signal-to-noise ratios
-of deep networks is most of it. The mean over all pairs ``g_i . g_j`` is not, and needs no stack of gradients.
+The plug-in ``|mean g|^2`` of ``k`` draws is too large by ``tr_sigma / k``, at the signal-to-noise ratios of
+deep networks most of it. The mean over all pairs ``g_i . g_j`` is not, and needs no stack of gradients.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def gradient_noise(
     rtol
         Stop when ``grad_sq_se <= rtol |grad_sq|``; None for exactly ``max_draws`` draws. For averages over
         many points a fixed number is right, 20 to 50: stopping when the error looks small prefers draws in
-        which ``grad_sq`` came out large, so that the average is no longer unbiased.
+        which ``grad_sq`` came out large, so that the average is no longer unbiased. When it stops near
+        ``min_draws`` the error itself is uncertain by a third: raise ``min_draws`` to be sure.
     atol
         Stop also when ``grad_sq_se <= atol * batch_grad_sq``, so that a signal lost in noise does not cost
         ``max_draws``. With both defaults that happens below a signal-to-noise ratio of ``sqrt(atol / rtol)``,
@@ -110,14 +111,14 @@ def gradient_noise(
     Memory: a float64 running sum and a float64 copy of the last unpaired draw, beside the draw itself, on its
     device. The host waits for the device only when the error is looked at, about every tenth draw more.
 
-    Standard errors are not of a jackknife, which needs all gradients again once their sum is known. With
-    ``zeta = Var(g . E g)`` and ``tau = Tr Sigma^2``, ``Var(grad_sq) = 4 zeta/k + 2 tau/(k(k-1))`` exactly. Draws
-    are taken in pairs ``(g, g')``; with ``m`` the mean of the ``n`` draws before, ``((g - g') . m)^2 / 2`` has
-    expectation ``zeta + tau/n``, and ``g . g'`` has variance ``tau + 2 zeta``: two equations for the two. Likewise
-    ``|g|^2 - |g'|^2 - 2 (g - g') . m`` gives the error of ``tr_sigma``. The estimate of ``zeta`` is cut at 0:
-    where noise drowns the signal, 20 draws give an error a third too large on average (a jackknife's would be
-    ``sqrt(2)`` times too large), 200 draws 8%. Elsewhere it is right on average, and itself uncertain by about
-    ``1/sqrt(k/2)``.
+    Standard errors are not a jackknife's, which needs all gradients again once their sum is known. With
+    ``zeta = Var(g . E g)`` and ``tau = Tr Sigma^2``, ``Var(grad_sq) = 4 zeta/k + 2 tau/(k(k-1))`` exactly.
+    Draws are taken in pairs ``(g, g')``; with ``m`` the mean of the ``n`` draws before,
+    ``((g - g') . m)^2 / 2`` has expectation ``zeta + tau/n``, and ``g . g'`` has variance ``tau + 2 zeta``:
+    two equations for the two. Likewise ``|g|^2 - |g'|^2 - 2 (g - g') . m`` gives the error of ``tr_sigma``.
+    The estimate of ``zeta`` is cut at 0: where noise drowns the signal, 20 draws give an error a third too
+    large on average (a jackknife's is ``sqrt(2)`` times too large there), 200 draws 8%. Elsewhere it is right
+    on average, and itself uncertain by about ``sqrt(2/k)``.
 
     References
     ----------

@@ -14,7 +14,7 @@ __all__ = ["BatchSampler"]
 
 
 class BatchSampler:
-    """Endless minibatches of indices, each index uniform and independent of all others (IG section 6).
+    """Endless minibatches of indices, each index uniform and independent of all others (IG appendix F).
 
     ``P(index = i) = 1/N`` for each of the ``B`` places of each step, so that minibatch gradients of
     successive steps are independent given the weights. (An epoch without replacement makes them

@@ -64,8 +64,8 @@ def nearest_neighbours(x: Points, k: int = 1, *, period: float | None = None) ->
 
     Notes
     -----
-    Time ``n^2 m`` (a matrix product) plus ``n k m``; memory ``8 (3 * 512 n + 4096 n)`` bytes and the ``n k``
-    results. Up to dimension 8 a k-d tree names the candidates.
+    Time ``n^2 m`` (a matrix product) plus ``n k m``; memory about 55 kB a point and the ``n k`` results. Up
+    to dimension 8 a k-d tree names the candidates.
 
     Examples
     --------

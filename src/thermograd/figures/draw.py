@@ -1,4 +1,4 @@
-"""What all figures of a grid share: one curve per value of the other axis, error bars, hollow markers, legends."""
+"""What all figures of a grid share: a curve for each value of the other axis, error bars, markers, keys."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def over_seeds(states: xr.Dataset, name: str) -> tuple[xr.DataArray, xr.DataArra
     """
     if name not in states:
         raise InputError(
-            f"figure: the dataset has no variable {name}; expected it among {sorted(map(str, states))}"
+            f"figure: variable {name} is missing; expected it among {sorted(map(str, states))}"
         )
     value = states[name].astype(float)
     error = states[f"{name}_se"].astype(float) if f"{name}_se" in states else xr.full_like(value, np.nan)

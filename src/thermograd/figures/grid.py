@@ -41,7 +41,7 @@ def sigma2(states: xr.Dataset, ax: Axes, *, colour_key: bool = True) -> Axes:
         Unknown protocol, or a variable or grid axis missing.
 
     """
-    first, second = grid_axes(states)
+    first = grid_axes(states)[0]
     if first == "lr":
         _measured(states, ax, "sigma2", states["lr"] * states["wd"], "lr_wd", colour_key)
     else:

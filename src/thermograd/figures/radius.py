@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
+from thermograd.analysis.radius import radius as radius_check
+from thermograd.errors import InputError
 from thermograd.figures.axes import logarithmic
 from thermograd.figures.draw import (
     curves,
@@ -16,27 +16,14 @@ from thermograd.figures.draw import (
     draw_line,
     grid_axes,
     hollow_entry,
-    over_seeds,
     style_entry,
 )
 from thermograd.figures.style import FORMULAS, TITLES, label
-from thermograd.theory.radius import (
-    Versions,
-    effective_wd_sphere,
-    stationary_radius_elr,
-    stationary_radius_lr,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["stationary_radius"]
-
-_LAWS: dict[tuple[str, str], Callable[..., Versions]] = {
-    ("elr", "radius"): effective_wd_sphere,
-    ("elr", "wd"): stationary_radius_elr,
-    ("lr", "wd"): stationary_radius_lr,
-}
 
 
 def stationary_radius(states: xr.Dataset, ax: Axes, *, colour_key: bool = True) -> Axes:
@@ -49,8 +36,8 @@ def stationary_radius(states: xr.Dataset, ax: Axes, *, colour_key: bool = True) 
     Parameters
     ----------
     states
-        Stationary states of one protocol, with ``norm`` or ``effective_wd``, and ``tr_sigma``; without
-        ``grad_sq`` only the SDE's line is drawn.
+        Stationary states of one protocol, with ``norm`` or ``effective_wd``; without ``tr_sigma`` and
+        ``grad_sq`` there are no lines.
     ax
         matplotlib axes to draw into.
     colour_key
@@ -71,31 +58,29 @@ def stationary_radius(states: xr.Dataset, ax: Axes, *, colour_key: bool = True) 
     name = "effective_wd" if second == "radius" else "norm"
     drawn = curves(states, name, first)
     draw_curves(ax, drawn, joined=False)
-    lines = _predicted(states)
-    for key, predicted in lines.items():
-        values = predicted.transpose(second, first).values
-        for i, curve in enumerate(drawn):
-            y = np.where(curve.equilibrium, values[i], np.nan)
-            draw_line(ax, curve.x, y, gid=f"{curve.gid}:{key}", style=FORMULAS[key].line, colour=curve.colour)
+    predicted = _predicted(states)
+    if predicted is not None:
+        for key, formula in FORMULAS.items():
+            values = predicted.sel(version=key).transpose(second, first).values
+            for i, curve in enumerate(drawn):
+                gid = f"{curve.gid}:{key}"
+                draw_line(ax, curve.x, values[i], gid=gid, style=formula.line, colour=curve.colour)
     logarithmic(ax)
     ax.set_title(TITLES[name])
     ax.set_xlabel(label(first))
     ax.set_ylabel(label(name))
-    kinds = [style_entry(FORMULAS[key].text, FORMULAS[key].line) for key in lines]
+    kinds = [style_entry(formula.text, formula.line) for formula in FORMULAS.values()]
+    kinds = kinds if predicted is not None else []
     draw_legends(ax, states, second, kinds, hollow_entry(drawn), colour_key=colour_key)
     return ax
 
 
-def _predicted(states: xr.Dataset) -> dict[str, xr.DataArray]:
-    """The predictions by version, each with the dimensions of the grid."""
-    noise = over_seeds(states, "tr_sigma")[0]
-    both = "grad_sq" in states
-    # An unbiased estimate of a square near 0 may be negative; the mean square m that it completes is not.
-    square = over_seeds(states, "grad_sq")[0] if both else xr.zeros_like(noise)
-    axes = {axis: xr.broadcast(states[axis], noise)[0] for axis in grid_axes(states)}
-    arrays = xr.broadcast(*axes.values(), noise, square)
-    a, b, tr_sigma, grad_sq = (array.transpose(*noise.dims).values for array in arrays)
-    with np.errstate(invalid="ignore"):
-        versions = _LAWS[grid_axes(states)](a, b, tr_sigma, grad_sq)
-    found = versions._asdict() if both else {"sde": versions.sde}
-    return {key: xr.DataArray(values, dims=noise.dims) for key, values in found.items()}
+def _predicted(states: xr.Dataset) -> xr.DataArray | None:
+    """The predictions by ``version``, NaN out of equilibrium, averaged over seeds; None if there are none."""
+    try:
+        predicted = radius_check(states).points["predicted"]
+    except InputError:
+        return (
+            None  # no gradient noise on record or no equilibrium: the measured points can still be looked at
+        )
+    return predicted.mean("seed") if "seed" in predicted.dims else predicted

@@ -69,7 +69,7 @@ FORMULAS: dict[str, Formula] = {
     "discrete": Formula("discrete", "--", "#D55E00", "s"),
     "finite_step": Formula("finite-step", ":", "#009E73", "^"),
 }
-"""The three predictions of the stationary radius; the colours are Okabe and Ito's, told apart by everybody."""
+"""The three predictions of the stationary radius; the colours are Okabe and Ito's, for every eye."""
 
 LABELS: dict[str, str] = {
     "elr": r"ELR $\eta_{\mathrm{eff}}$",

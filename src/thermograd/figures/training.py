@@ -113,8 +113,8 @@ def training_norm(trace: xr.Dataset, ax: Axes) -> Axes:
 def predicted_norm(trace: xr.Dataset) -> Array:
     """The norm that the radius equation predicts for each log interval, given the gradient's mean square.
 
-    From log point to log point the closed-form solutions (IG eq. 11 and 18, with ``E|g|^2`` of the interval in
-    place of ``tr_sigma``, IG appendix G) are chained and averaged over the interval, as the measured norm is.
+    The closed-form solutions (IG eq. 11 and 18, with ``E|g|^2`` of the interval in place of ``tr_sigma``, IG
+    appendix G) are chained from log point to log point and averaged over each interval, as the norm is.
 
     Parameters
     ----------
@@ -124,8 +124,8 @@ def predicted_norm(trace: xr.Dataset) -> Array:
     Returns
     -------
     numpy.ndarray
-        Shape ``(steps,)``. NaN before the start, which is the first log point after which nobody sets the norm
-        from outside, and from the first interval without a measurement.
+        Shape ``(steps,)``. NaN before the start, the first log point after which nobody sets the norm from
+        outside, and from the first interval without a measurement.
 
     Examples
     --------
@@ -197,7 +197,7 @@ def _single(trace: xr.Dataset) -> xr.Dataset:
         if trace.sizes[axis] != 1:
             expected = "a single run: select one value of it"
             raise InputError(
-                f"figure: the trace has {trace.sizes[axis]} values of {axis}; expected {expected}"
+                f"figure: {axis} has {trace.sizes[axis]} values; expected {expected}"
             )
     _axes(trace)
     if "step" not in trace.dims:

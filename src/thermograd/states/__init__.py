@@ -9,6 +9,7 @@ from thermograd.states.schema import new_trace, validate
 from thermograd.states.stationary import new_states, stationary
 from thermograd.states.status import Drift, Verdict, drift
 from thermograd.states.storage import load, save
+from thermograd.states.summary import summarise_point
 from thermograd.states.variables import OUTCOMES, STATUSES, VARIABLES, Variable
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "new_trace",
     "save",
     "stationary",
+    "summarise_point",
     "validate",
 ]

@@ -12,10 +12,15 @@ from thermograd.protocol import Grid
 from thermograd.states.schema import grid_dims, label, validate
 from thermograd.states.variables import VARIABLES
 
-__all__ = ["RUN_ATTRS", "merge"]
+__all__ = ["ENVIRONMENT_ATTRS", "RUN_ATTRS", "merge"]
 
-RUN_ATTRS = frozenset({"run_id", "wall_time", "started", "finished", "seed", "steps", "log_points"})
-"""Attributes that may differ from run to run and then say nothing of the grid: they are dropped."""
+RUN_ATTRS = frozenset({"run_id", "spec", "seed", "steps", "wall_time", "wall_time_s", "started", "finished"})
+"""Attributes of a single run: where they differ the grid has none."""
+
+ENVIRONMENT_ATTRS = frozenset(
+    {"thermograd_version", "torch_version", "numpy_version", "python_version", "machine", "device", "host"}
+)
+"""Attributes of the place where a run was made: where they differ the grid lists them all."""
 
 
 def merge(traces: Iterable[xr.Dataset], grid: Grid | None = None) -> xr.Dataset:
@@ -33,9 +38,9 @@ def merge(traces: Iterable[xr.Dataset], grid: Grid | None = None) -> xr.Dataset:
     -------
     xarray.Dataset
         A trace over the union of all log points. Where a run did not log (a run that diverged or was
-        stopped early) there is NaN; a point without a run is NaN with outcome ``missing``. Attributes of
-        :data:`RUN_ATTRS` that differ are dropped, versions, devices and hosts (``*_version``, ``device``,
-        ``host``) are listed, and run ids become the variable ``run_id``.
+        stopped early) there is NaN; a point without a run is NaN with outcome ``missing``. Where runs
+        differ in :data:`RUN_ATTRS` these are dropped, where in :data:`ENVIRONMENT_ATTRS` they are listed; run
+        ids become the variable ``run_id``.
 
     Raises
     ------
@@ -120,16 +125,22 @@ def _takes(part: xr.Dataset, index: tuple[int, ...], outcome: str, reason: str) 
 def _common_attrs(parts: list[xr.Dataset]) -> dict[str, object]:
     attrs: dict[str, object] = {}
     for name in sorted({str(name) for part in parts for name in part.attrs}):
+        # A run that never came to measure anything need not know what the others do.
+        holders = [part for part in parts if name in part.attrs or not _is_empty(part)]
         # Compared as text: a list comes back from a file as an array.
-        values = sorted({repr(np.asarray(part.attrs.get(name)).tolist()) for part in parts})
+        values = sorted({repr(np.asarray(part.attrs.get(name)).tolist()) for part in holders})
         if len(values) == 1:
-            attrs[name] = parts[0].attrs[name]
-        elif name.endswith("_version") or name in ("device", "host"):
-            attrs[name] = ", ".join(sorted({str(part.attrs.get(name, "unknown")) for part in parts}))
+            attrs[name] = next(part.attrs[name] for part in parts if name in part.attrs)
+        elif name in ENVIRONMENT_ATTRS:
+            attrs[name] = ", ".join(sorted({str(part.attrs.get(name, "unknown")) for part in holders}))
         elif name not in RUN_ATTRS:
             raise InputError(f"merge: attribute {name} is {' and '.join(values)}; expected the same in all")
     attrs.pop("run_id", None)
     return attrs
+
+
+def _is_empty(part: xr.Dataset) -> bool:
+    return bool(part["outcome"].isin(["failed", "missing"]).all())
 
 
 def _check_grid(grid: Grid, coords: dict[str, np.ndarray], protocol: str) -> None:

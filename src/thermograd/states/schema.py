@@ -198,7 +198,9 @@ def _check_coords(dataset: xr.Dataset, kind: Kind, dims: tuple[str, ...]) -> Non
             expected = "integers" if whole else "float64"
             raise InputError(f"{kind}: coordinate {name} has dtype {values.dtype}; expected {expected}")
         if not (np.isfinite(values).all() and (values >= 0).all() and (np.diff(values) > 0).all()):
-            raise InputError(f"{kind}: coordinate {name} is {values}; expected increasing, at least 0")
+            raise InputError(
+                f"{kind}: coordinate {name} is {values.tolist()}; expected increasing, at least 0"
+            )
     for name in (*dataset.dims, *dataset.coords):
         if name not in dims:
             raise InputError(f"{kind}: dimension or coordinate {name} is not known; expected {dims}")
@@ -215,7 +217,7 @@ def _check_variable(array: xr.DataArray, kind: Kind, dims: tuple[str, ...]) -> N
         allowed = {"outcome": OUTCOMES, "status": STATUSES}.get(name)
         for word in array.values.flat:
             if not isinstance(word, str) or (allowed and word not in allowed):
-                raise InputError(f"{kind}: variable {name} holds {word!r}; expected {allowed or 'text'}")
+                raise InputError(f"{kind}: variable {name} holds {str(word)!r}; expected {allowed or 'text'}")
         return
     base = name.removesuffix("_se") if kind == "states" else name
     if base not in VARIABLES or (kind == "trace" and VARIABLES[base].derived):

@@ -237,7 +237,7 @@ def _error(law: Derived, window: dict[str, Array], data: dict[str, Array], point
     """The delta method on the series themselves where they share their log points, so covariances count."""
     names = list(law.slopes)
     held = np.array([window[name] for name in names])
-    if np.isfinite(held).all():
+    if held.size and np.isfinite(held).all():
         slopes = np.array([law.slopes[name][point] for name in names])
         linear = slopes @ (held - held.mean(axis=1, keepdims=True))
         return mean_with_error(linear).se if np.isfinite(linear).all() else math.nan

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
-import secrets
 from pathlib import Path
 
+import h5netcdf
 import numpy as np
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
 from thermograd.errors import InputError
+from thermograd.files import atomic_write
 from thermograd.states.schema import Kind, validate
 
 __all__ = ["load", "save"]
@@ -27,7 +30,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     dataset
         A trace or states (told apart by the ``step`` dimension); validated first.
     path
-        File to write, in a folder that exists.
+        File to write; its folder is made if it is missing.
 
     Returns
     -------
@@ -52,25 +55,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     """
     target = Path(path)
     validate(dataset, _kind(dataset))
-    if not target.parent.is_dir():
-        raise InputError(f"{target}: folder {target.parent} does not exist; expected an existing folder")
-    if target.is_dir():
-        raise InputError(f"{target}: is a folder; expected the name of a file")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    # Sorted, so that the order in which variables were computed does not show in the file.
-    ordered = dataset[sorted(map(str, dataset.data_vars))]
-    encoding = {str(name): {"_FillValue": None} for name in ordered.variables}
-    try:
-        ordered.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
-        _flush(temporary)
-        temporary.replace(target)
-        _flush(target.parent)
-    except Exception as error:  # HDF5 reports a full disk as OSError, RuntimeError or KeyError, as it comes
-        raise InputError(
-            f"{target}: cannot be written ({_line(error)}); expected a writable folder"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    atomic_write(target, _to_bytes(dataset))
     return target
 
 
@@ -95,8 +80,9 @@ def load(path: str | os.PathLike[str], kind: Kind | None = None) -> xr.Dataset:
     if not source.is_file():
         raise InputError(f"{source}: no such file; expected a NetCDF file")
     try:
+        content = io.BytesIO(source.read_bytes())
         # Nothing here is a date, whatever the units are called.
-        with xr.open_dataset(source, engine="h5netcdf", decode_times=False) as opened:
+        with xr.open_dataset(content, engine="h5netcdf", decode_times=False) as opened:
             dataset = opened.load()
     except Exception as error:  # a damaged file can raise anything
         raise InputError(f"{source}: cannot be read ({_line(error)}); expected a NetCDF file") from error
@@ -117,12 +103,15 @@ def _kind(dataset: xr.Dataset) -> Kind:
     return "trace" if "step" in dataset.dims else "states"
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _to_bytes(dataset: xr.Dataset) -> bytes:
+    """The file's content, made in memory: HDF5 crashes the process when a full disk stops it in mid-file."""
+    # Sorted, so that the order in which variables were computed does not show in the file.
+    ordered = dataset[sorted(map(str, dataset.data_vars))].drop_encoding()
+    content = io.BytesIO()
+    with h5netcdf.File(content, "w") as file:
+        encoding = {str(name): {"_FillValue": None} for name in ordered.variables}
+        ordered.dump_to_store(H5NetCDFStore(file), encoding=encoding)
+    return content.getvalue()
 
 
 def _line(error: Exception) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from thermograd.data import ImageData
 from thermograd.data.sampling import BatchSampler
 from thermograd.entropy import DirectionQueue, diagnose, kozachenko_leonenko
-from thermograd.nets import dimension, scale_invariant_parameters
+from thermograd.nets import dimension, scale_invariant_parameters, set_norm, weight_norm
 from thermograd.nets.registry import build
 from thermograd.noise import gradient_noise
 from thermograd.optim import for_protocol
@@ -60,7 +60,7 @@ class Run:
         ).raise_if_not_fully()
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.dim = dimension(self.model)
-        self._set_norm(self._initial_radius())
+        self._start_at(self._initial_radius())
         self.optimizer = for_protocol(spec.protocol, self.parameters)
         self.queue = DirectionQueue(spec.measurement.queue_size, self.dim, "float32")
 
@@ -72,26 +72,19 @@ class Run:
 
     # -- the radius at the start ----------------------------------------------------------------------------
 
-    def _norm(self) -> float:
-        return math.sqrt(sum(float(p.detach().double().square().sum()) for p in self.parameters))
-
-    def _set_norm(self, radius: float | None) -> None:
-        if radius is None:
-            return
-        factor = radius / self._norm()
-        with torch.no_grad():
-            for p in self.parameters:
-                p.mul_(factor)
-
     def _initial_radius(self) -> float | None:
         protocol = self.spec.protocol
         if isinstance(protocol, FixedSphere):
             return protocol.radius
         if self.spec.initial_radius is not None:
             return self.spec.initial_radius
-        self._set_norm(1.0)
+        set_norm(self.model, 1.0)
         noise = gradient_noise(self._sample_gradient, rtol=None, max_draws=_INITIAL_DRAWS)
         return self._stationary_radius(noise.batch_grad_sq)
+
+    def _start_at(self, radius: float | None) -> None:
+        if radius is not None:
+            set_norm(self.model, radius)
 
     def _stationary_radius(self, batch_grad_sq: float) -> float | None:
         protocol = self.spec.protocol
@@ -120,10 +113,10 @@ class Run:
         if not (math.isfinite(loss) and all(math.isfinite(value) for value in means.values())):
             return None
         self.step = to
-        row = {"loss": loss, **means, **self._frozen_measurements(means["norm"]), **self._entropy()}
+        row = {"loss": loss, **means, **self._frozen_measurements(), **self._entropy()}
         row["tr_sigma"] = row["batch_grad_sq"] - row["grad_sq"]
         if self._thermalising:
-            self._set_norm(self._stationary_radius(means["batch_grad_sq"]))
+            self._start_at(self._stationary_radius(means["batch_grad_sq"]))
         return row
 
     def _train(self, count: int) -> float:
@@ -150,10 +143,10 @@ class Run:
 
     _correct: Tensor = torch.zeros((), dtype=torch.int64)
 
-    def _frozen_measurements(self, norm: float) -> dict[str, float]:
+    def _frozen_measurements(self) -> dict[str, float]:
         draws = self.spec.measurement.noise_draws
         self._correct = torch.zeros((), dtype=torch.int64)
-        noise = gradient_noise(self._sample_gradient, rtol=None, min_draws=draws, max_draws=draws, norm=self._norm())
+        noise = gradient_noise(self._sample_gradient, rtol=None, min_draws=draws, max_draws=draws, norm=weight_norm(self.model))
         correct = float(self._correct) / (draws * self.spec.batch_size)
         test_loss, test_accuracy = self._test()
         return {

@@ -1,0 +1,208 @@
+"""Tables as text: IG table 4, ours beside the published, in Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import xarray as xr
+
+from thermograd.analysis.maxwell import maxwell
+from thermograd.analysis.published import TABLE_4
+from thermograd.errors import InputError
+
+__all__ = ["Table4Row", "csv_text", "markdown", "table4"]
+
+_COLUMNS = {
+    "FixedELR": ("a2/R", "2 a4/R", "a5/R"),
+    "FixedLR": ("(a1-a2)/R", "(2 a3-a5)/R", "(2 a4-a5)/R"),
+    "FixedSphere": ("a2/2R", "2 a4/2R", "a5/2R"),
+}
+
+
+@dataclass(frozen=True)
+class Table4Row:
+    """One test of a Maxwell relation; NaN where there is no number.
+
+    Attributes
+    ----------
+    label
+        What was measured.
+    protocol
+        Which relation: its three numbers are ``a2/R, 2 a4/R, a5/R`` (FixedELR, ideally -1, 0, 0),
+        ``(a1-a2)/R, (2 a3-a5)/R, (2 a4-a5)/R`` (FixedLR, 1, 0, 0), ``a2/2R, 2 a4/2R, a5/2R`` (FixedSphere,
+        1, 0, 0).
+    source
+        ``measured here`` or the paper's table.
+    r_squared, numbers, errors, max_error, max_error_se, mean_error, mean_error_se
+        As in :class:`thermograd.analysis.MaxwellCheck`; ``errors`` are the standard errors of ``numbers``.
+    n, left_out
+        Points used and not used; None for published rows.
+    note
+        Why there is no fit, if there is none.
+
+    """
+
+    label: str
+    protocol: str
+    source: str
+    r_squared: float
+    numbers: tuple[float, float, float]
+    errors: tuple[float, float, float]
+    max_error: float
+    max_error_se: float
+    mean_error: float
+    mean_error_se: float
+    n: int | None = None
+    left_out: int | None = None
+    note: str = ""
+
+
+def table4(
+    measured: Mapping[str, xr.Dataset],
+    *,
+    published: bool = True,
+    statuses: Sequence[str] = ("equilibrium",),
+) -> list[Table4Row]:
+    """IG table 4 of these states, followed by the published rows of the same protocols.
+
+    Parameters
+    ----------
+    measured
+        Stationary states by label, each of one protocol.
+    published
+        Whether to put the paper's numbers beside them.
+    statuses
+        Statuses of points to use.
+
+    Returns
+    -------
+    list of Table4Row
+        Ordered by protocol. Where too few points can be used there is a row without numbers that says so.
+
+    Examples
+    --------
+    >>> [row.label for row in table4({})]
+    []
+
+    """
+    nan3 = (math.nan, math.nan, math.nan)
+    rows = []
+    for label, states in measured.items():
+        protocol = str(states.attrs.get("protocol"))
+        try:
+            check = maxwell(states, statuses=statuses)
+        except InputError as error:
+            nan = math.nan
+            row = Table4Row(
+                label, protocol, "measured here", nan, nan3, nan3, nan, nan, nan, nan, note=f"no fit: {error}"
+            )
+        else:
+            a, b, c = check.numbers
+            row = Table4Row(
+                label,
+                protocol,
+                "measured here",
+                check.fit.r_squared,
+                (a.value, b.value, c.value),
+                (a.se, b.se, c.se),
+                check.max_error,
+                check.max_error_se,
+                check.mean_error,
+                check.mean_error_se,
+                check.fit.n,
+                len(check.left_out),
+            )
+        rows.append(row)
+    if published:
+        present = {row.protocol for row in rows}
+        rows += [
+            Table4Row(
+                f"{p.network}, {p.data}",
+                p.protocol,
+                p.source,
+                p.r_squared,
+                p.numbers,
+                nan3,
+                p.max_error,
+                math.nan,
+                p.mean_error,
+                math.nan,
+            )
+            for p in TABLE_4
+            if p.protocol in present
+        ]
+    return sorted(rows, key=lambda row: row.protocol)
+
+
+def markdown(rows: Sequence[Table4Row]) -> str:
+    """The rows as Markdown, one table for each protocol; measured numbers as ``value ± standard error``.
+
+    Examples
+    --------
+    >>> print(markdown([]))
+    <BLANKLINE>
+
+    """
+    blocks = []
+    for protocol, columns in _COLUMNS.items():
+        chosen = [row for row in rows if row.protocol == protocol]
+        if not chosen:
+            continue
+        header = [protocol, "source", "R²", *columns, "max error", "mean error", "points (left out)"]
+        lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+        for row in chosen:
+            cells = [row.label, row.source, _number(row.r_squared, math.nan, 4)]
+            cells += [_number(v, se, 4) for v, se in zip(row.numbers, row.errors, strict=True)]
+            cells += [_percent(row.max_error, row.max_error_se), _percent(row.mean_error, row.mean_error_se)]
+            cells.append(f"{row.n} ({row.left_out})" if row.n is not None else row.note or "–")
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + ("\n" if blocks else "")
+
+
+def csv_text(rows: Sequence[Table4Row]) -> str:
+    """The rows as CSV with full precision; empty cells where there is no number.
+
+    Examples
+    --------
+    >>> csv_text([]).splitlines()[0][:34]
+    'label,protocol,source,r_squared,nu'
+
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [f"number_{i}{end}" for i in (1, 2, 3) for end in ("", "_se")]
+    ends = ["max_error", "max_error_se", "mean_error", "mean_error_se", "n", "left_out", "note"]
+    writer.writerow(["label", "protocol", "source", "r_squared", *names, *ends])
+    for row in rows:
+        pairs = [v for pair in zip(row.numbers, row.errors, strict=True) for v in pair]
+        errors = [row.max_error, row.max_error_se, row.mean_error, row.mean_error_se]
+        cells = [
+            row.label,
+            row.protocol,
+            row.source,
+            row.r_squared,
+            *pairs,
+            *errors,
+            row.n,
+            row.left_out,
+            row.note,
+        ]
+        writer.writerow(["" if c is None or (isinstance(c, float) and math.isnan(c)) else c for c in cells])
+    return text.getvalue()
+
+
+def _number(value: float, error: float, digits: int) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value:.{digits}f}" + (f" ± {error:.1g}" if math.isfinite(error) else "")
+
+
+def _percent(value: float, error: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{100 * value:.1f}%" + (f" ± {100 * error:.1g}%" if math.isfinite(error) else "")

@@ -1,0 +1,73 @@
+"""How the report writes numbers and names."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+__all__ = ["PROTOCOL_NAMES", "number", "percent", "plain", "with_error"]
+
+PROTOCOL_NAMES = {"FixedSphere": "fixed sphere", "FixedELR": "fixed ELR", "FixedLR": "fixed LR"}
+"""The protocols as running text names them."""
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, a real minus sign, and a dash where there is none.
+
+    Examples
+    --------
+    >>> [number(x) for x in (0.0, -1.02862, 24408.0, 3.2e-7, float("nan"))]
+    ['0', '−1.03', '24400', '3.2e-7', '–']
+
+    """
+    if not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e6:
+        decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+        rounded = float(f"{value:.{digits - 1}e}")
+        text = f"{rounded:.{decimals}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        text = f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return text.replace("-", "−", 1) if value < 0 else text
+
+
+def with_error(value: float, error: float) -> str:
+    """A measurement with its standard error, to the same decimal: two digits of the error are kept.
+
+    Examples
+    --------
+    >>> with_error(-1.02862, 0.0123), with_error(0.0034, float("nan")), with_error(float("nan"), 1.0)
+    ('−1.029 ± 0.012', '0.0034 (error unknown)', '–')
+
+    """
+    if not math.isfinite(value):
+        return "–"
+    if not (math.isfinite(error) and error > 0):
+        return f"{number(value)} (error unknown)"
+    decimals = max(1 - math.floor(math.log10(error)), 0)
+    if decimals > 6 or abs(value) >= 1e6:
+        return f"{number(value, 4)} ± {number(error, 2)}"
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−", 1)
+
+
+def percent(value: float) -> str:
+    """A fraction as a percentage of two or three digits.
+
+    Examples
+    --------
+    >>> percent(0.0253), percent(-0.4), percent(0.00012)
+    ('2.53%', '−40%', '0.012%')
+
+    """
+    return f"{number(100 * value)}%" if math.isfinite(value) else "–"
+
+
+def plain(value: object) -> str:
+    """An attribute of a dataset as text: numpy's scalars and lists as Python writes their contents."""
+    items = np.asarray(value).ravel().tolist() if isinstance(value, (list, tuple, np.ndarray)) else [value]
+    return ", ".join(f"{item:g}" if isinstance(item, float) else str(item) for item in items)

@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import digamma, polygamma
+
+from thermograd.entropy import EntropyEstimate, knn_graph, kozachenko_leonenko
+from thermograd.errors import InputError
+
+Array = NDArray[np.float64]
+
+
+def unit(x: Array) -> Array:
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def uniform_entropy(d: int) -> float:
+    """Log area of the unit sphere in R^d."""
+    return math.log(2) + d / 2 * math.log(math.pi) - math.lgamma(d / 2)
+
+
+def error_budget(n: int, k: int, variance_of_log_density: float) -> float:
+    """Standard error of the estimator for independent points.
+
+    Variance of log(volume of the k-th ball) is trigamma(k), that of the log density is added; neighbours in
+    common make the error larger, by up to 1.2 in few dimensions.
+    """
+    return 1.2 * math.sqrt((float(polygamma(1, k)) + variance_of_log_density) / n)
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+@pytest.mark.parametrize("m", [1, 2, 3])
+def test_gaussian(m: int, k: int) -> None:
+    n = 3000
+    x = np.random.default_rng([m, k]).standard_normal((n, m)) * 0.1
+    truth = m / 2 * math.log(2 * math.pi * math.e) + m * math.log(0.1)
+    # The bias is of order (k/n)^(2/m): at m = 3 and k = 1, n = 1000 it was -0.025.
+    bias = 3 * (k / n) ** (2 / m) if m > 1 else 0.0
+    assert abs(kozachenko_leonenko(x, k).entropy - truth) < 4 * error_budget(n, k, m / 2) + bias
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_circle_is_exact_for_every_k(k: int) -> None:
+    # On a circle the density is constant and there is no edge: the estimator is unbiased at every n, once
+    # the printed form of the constant, 1/(2n) too small for k = 1, is accounted for. 400 repeats tell the
+    # constant to 0.6%: a wrong one is off by at least 1/k.
+    n, repeats = 60, 400
+    rng = np.random.default_rng(k)
+    found = []
+    for _ in range(repeats):
+        phi = rng.uniform(-math.pi, math.pi, n)
+        x = np.column_stack([np.cos(phi), np.sin(phi)])
+        found.append(kozachenko_leonenko(x, k, manifold="sphere").entropy)
+    expected = math.log(2 * math.pi)
+    if k == 1:
+        expected += math.log(n - 1) + np.euler_gamma - (digamma(n) - digamma(1))
+    # Error by the scatter of the repeats' own law: trigamma(k)/n and its neighbours, 1.5 at most.
+    assert abs(np.mean(found) - expected) < 4 * 1.5 * math.sqrt(float(polygamma(1, k)) / n / repeats)
+
+
+def test_points_on_a_line_by_hand() -> None:
+    x = 0.5 * np.arange(5.0)[:, None]
+    # k = 1: all distances are 1/2; the ball of R^1 has volume 2.
+    assert kozachenko_leonenko(x).entropy == pytest.approx(
+        math.log(0.5) + math.log(2) + math.log(4) + np.euler_gamma, rel=1e-14
+    )
+    # k = 2: 1/2 inside, 1 at the two ends; digamma(5) - digamma(2) = 1/2 + 1/3 + 1/4.
+    by_hand = 3 / 5 * math.log(0.5) + math.log(2) + 13 / 12
+    assert kozachenko_leonenko(x, k=2).entropy == pytest.approx(by_hand, rel=1e-13)
+    # The graph: five edges of 1/2 at k = 1; D = 1 leaves log L alone.
+    assert knn_graph(x, 1, dimension=1).entropy == pytest.approx(math.log(2.5), rel=1e-14)
+    plane = np.column_stack([x, np.zeros(5)])
+    # k = 2: two edges of 1/2 inside, 1/2 and 1 at the ends: 6 in all.
+    assert knn_graph(plane, 2, dimension=2).entropy == pytest.approx(
+        2 * (math.log(6.0) - 0.5 * math.log(5)), rel=1e-14
+    )
+
+
+def test_uniform_cube() -> None:
+    n = 4000
+    x = np.random.default_rng(0).uniform(0, 3, size=(n, 2))
+    # Balls that reach over an edge are part empty: 4 sides times half a distance of 0.5/sqrt(n).
+    edge = 4 * 0.5 / math.sqrt(n)
+    assert abs(kozachenko_leonenko(x).entropy - 2 * math.log(3)) < 4 * error_budget(n, 1, 0) + edge
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_uniform_on_the_sphere(k: int) -> None:
+    n = 4000
+    x = unit(np.random.default_rng(k).standard_normal((n, 3)))
+    found = kozachenko_leonenko(x, k, manifold="sphere")
+    assert abs(found.entropy - math.log(4 * math.pi)) < 4 * error_budget(n, k, 0)
+    assert found.dim == 2
+    assert found.warnings == ()
+
+
+def test_uniform_on_the_nine_sphere_and_how_fast_the_bias_falls() -> None:
+    # Curvature biases it upwards, by a distance squared: rho^2 ~ n^(-2/9), 0.73 for four times the points,
+    # and the chart's poles come on top.
+    bias = {}
+    for n, repeats in ((250, 16), (1000, 8)):
+        rng = np.random.default_rng(n)
+        found = [
+            kozachenko_leonenko(unit(rng.standard_normal((n, 10))), manifold="sphere").entropy
+            for _ in range(repeats)
+        ]
+        bias[n] = np.mean(found) - uniform_entropy(10)
+        assert 0 < bias[n] < 3.0 * n ** (-2 / 9)
+    noise = error_budget(250, 1, 0) / math.sqrt(16) + error_budget(1000, 1, 0) / math.sqrt(8)
+    assert bias[1000] < 0.73 * bias[250] + noise
+
+
+@pytest.mark.parametrize("kappa", [0.5, 5.0, 500.0])
+def test_von_mises_fisher(kappa: float) -> None:
+    # d = 3: the cosine with the mean direction is exponential on [-1, 1]. About a generic axis of the chart.
+    n, rng = 4000, np.random.default_rng(8)
+    cosine = 1 + np.log1p(rng.uniform(size=n) * np.expm1(-2 * kappa)) / kappa
+    phi = rng.uniform(0, 2 * math.pi, n)
+    sine = np.sqrt((1 - cosine) * (1 + cosine))
+    x = np.column_stack([cosine, sine * np.cos(phi), sine * np.sin(phi)])
+    rotation = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    coth = 1 / math.tanh(kappa)
+    log_norm = math.log(2 * math.pi / kappa) + kappa + math.log1p(-math.exp(-2 * kappa))
+    truth = log_norm - kappa * (coth - 1 / kappa)
+    found = kozachenko_leonenko(unit(x @ rotation.T), manifold="sphere").entropy
+    assert abs(found - truth) < 4 * error_budget(n, 1, 1.0)
+    if kappa == 500:  # the limit of small temperature: (d-1)/2 log(2 pi e T)
+        assert abs(found - math.log(2 * math.pi * math.e / kappa)) < 4 * error_budget(n, 1, 1.0)
+
+
+def test_error_falls_as_one_over_root_n() -> None:
+    rng = np.random.default_rng(9)
+    rms = []
+    for n, repeats in ((200, 60), (800, 60), (3200, 30)):
+        errors = [kozachenko_leonenko(rng.uniform(size=(n, 1))).entropy for _ in range(repeats)]
+        rms.append(math.sqrt(np.mean(np.square(errors))))
+    # A standard deviation of 60 is known to 9%, of 30 to 13%: the exponent over a factor of 16 to 6%.
+    slope = math.log(rms[0] / rms[2]) / math.log(16)
+    assert slope == pytest.approx(0.5, abs=4 * 0.06)
+
+
+def test_wrong_dimension_and_correlated_points_are_rejected() -> None:
+    n, rng = 3000, np.random.default_rng(10)
+    truth = math.log(2 * math.pi * math.e)
+    budget = 4 * error_budget(n, 1, 1.0) + 0.01
+    x = rng.standard_normal((n, 2))
+    found = kozachenko_leonenko(x).entropy
+    assert abs(found - truth) < budget
+    flat = np.column_stack([x, np.zeros(n)])  # a law on a plane has no density in R^3
+    assert abs(kozachenko_leonenko(flat).entropy - truth) > budget
+    slow = np.empty((n, 2))
+    slow[0] = x[0]
+    for t in range(1, n):  # the same Gaussian law, correlation time 2000
+        slow[t] = 0.999 * slow[t - 1] + math.sqrt(1 - 0.999**2) * x[t]
+    assert abs(kozachenko_leonenko(slow).entropy - truth) > budget
+
+
+def test_standard_error_of_independent_and_of_repeated_moves() -> None:
+    rng = np.random.default_rng(11)
+    n, repeats = 500, 150
+    found = [kozachenko_leonenko(rng.uniform(size=(n, 1))) for _ in range(repeats)]
+    sd = np.std([f.entropy for f in found])
+    # It neglects shared neighbours (5% in one dimension) and the edges; 150 repeats tell the sd to 6%.
+    assert np.mean([f.se for f in found]) == pytest.approx(sd, rel=0.3)
+    # The scale of the moves changes slowly: neighbouring terms agree, and the error must know.
+    scale = np.repeat(np.exp(rng.standard_normal(10)), 50)
+    x = rng.standard_normal((500, 3)) * scale[:, None]
+    ordered, shuffled = kozachenko_leonenko(x), kozachenko_leonenko(rng.permutation(x))
+    assert ordered.entropy == pytest.approx(shuffled.entropy, rel=1e-12)
+    assert ordered.se > 2 * shuffled.se
+    assert ordered.n_effective < shuffled.n_effective / 4
+    assert ordered.autocorrelation_time > 4
+
+
+Estimator = Callable[[Array], EntropyEstimate]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "dim"),
+    [
+        (lambda x: kozachenko_leonenko(x), 20),
+        (lambda x: kozachenko_leonenko(x, k=4), 20),
+        (lambda x: knn_graph(x, 5), 19),
+        (lambda x: knn_graph(x, 5, dimension=7), 7),
+    ],
+)
+def test_scale_rotation_and_shift(estimator: Estimator, dim: int) -> None:
+    rng = np.random.default_rng(12)
+    x = rng.standard_normal((200, 20))
+    before = estimator(x)
+    assert before.dim == dim
+    assert estimator(1e-6 * x).entropy == pytest.approx(before.entropy + dim * math.log(1e-6), rel=1e-12)
+    rotation = np.linalg.qr(rng.standard_normal((20, 20)))[0]
+    assert estimator(x @ rotation + 3.0).entropy == pytest.approx(before.entropy, rel=1e-10)
+    assert estimator(1e-6 * x).se == pytest.approx(before.se, rel=1e-9)
+
+
+def test_sphere_in_the_papers_words() -> None:
+    # Chart, periodic last angle and Jacobian, written out for 60 points in d = 5.
+    x = unit(np.random.default_rng(13).standard_normal((60, 5)))
+    total = 0.0
+    angles = np.empty((60, 4))
+    for i, u in enumerate(x):
+        for j in range(3):
+            angles[i, j] = math.acos(u[j] / math.sqrt(sum(u[j:] ** 2)))
+        angles[i, 3] = math.atan2(u[4], u[3])
+        total += sum((4 - j) * math.log(math.sin(angles[i, j - 1])) for j in (1, 2, 3)) / 60
+    for i in range(60):
+        gaps = []
+        for j in range(60):
+            last = abs(angles[i, 3] - angles[j, 3])
+            straight = sum((angles[i, :3] - angles[j, :3]) ** 2)
+            gaps.append(math.sqrt(straight + min(last, 2 * math.pi - last) ** 2) if i != j else math.inf)
+        total += 4 / 60 * math.log(min(gaps))
+    total += math.log(59) - math.log(math.gamma(3)) + 2 * math.log(math.pi) + np.euler_gamma
+    found = kozachenko_leonenko(x, manifold="sphere")
+    assert found.entropy == pytest.approx(total, rel=1e-10)
+    assert found.absolute
+    assert found.settings == {"k": 1, "manifold": "sphere"}
+
+
+def test_graph_sees_entropy_differences() -> None:
+    # Stretching a square into a rectangle adds log 8; edges count for more in the rectangle.
+    n = 2000
+    x = np.random.default_rng(14).uniform(size=(n, 2))
+    y = np.random.default_rng(15).uniform(size=(n, 2)) * [8.0, 1.0]
+    difference = knn_graph(y, 10, dimension=2).entropy - knn_graph(x, 10, dimension=2).entropy
+    # A relative error of L of about 1/sqrt(n) in each, times D; and an edge layer of sqrt(k/n) on the short
+    # side.
+    assert abs(difference - math.log(8)) < 4 * 2 * math.sqrt(2 / n) + 0.05
+    estimate = knn_graph(x, 10, dimension=2)
+    assert not estimate.absolute
+    # Uniform against Gaussian of the same entropy: what remains is that the order is (D-1)/D, not 1.
+    z = np.random.default_rng(16).standard_normal((n, 2)) / math.sqrt(2 * math.pi * math.e)
+    renyi = math.log(2 * math.pi) + 2 * math.log(2)  # order 1/2: log(2 pi s^2) + log(q)/(q-1), s = 1
+    gaussian = knn_graph(z, 10, dimension=2).entropy - estimate.entropy
+    assert gaussian == pytest.approx(renyi - math.log(2 * math.pi * math.e), abs=0.25)
+
+
+def test_coinciding_points_are_never_silent() -> None:
+    x = np.random.default_rng(17).standard_normal((40, 3))
+    x[7] = x[3]
+    found = kozachenko_leonenko(x)
+    assert found.entropy == -math.inf
+    assert math.isnan(found.se)
+    assert "2 of 40 points coincide" in found.warnings[0]
+    assert math.isfinite(kozachenko_leonenko(x, k=2).entropy)
+    graph = knn_graph(x, 5, dimension=3)
+    assert math.isfinite(graph.entropy)
+    assert "2 of 40 points coincide" in graph.warnings[0]
+    pole = unit(x)
+    pole[7] = [1.0, 0.0, 0.0]
+    found = kozachenko_leonenko(pole, manifold="sphere")
+    assert found.entropy == -math.inf
+    assert "1 of 40 points lie at a pole" in found.warnings[0]
+
+
+def test_too_high_a_dimension_and_float32_are_said() -> None:
+    rng = np.random.default_rng(18)
+    x = unit(rng.standard_normal((100, 50)))
+    assert "100 points are fewer than 2^49" in kozachenko_leonenko(x, manifold="sphere").warnings[0]
+    assert "100 points are fewer than 2^49" in knn_graph(x, 5).warnings[0]
+    assert kozachenko_leonenko(rng.standard_normal((100, 4))).warnings == ()
+    near = (1 + 1e-6 * rng.standard_normal((100, 2))).astype(np.float32)
+    assert "the points are in float32" in kozachenko_leonenko(near, k=5).warnings[-1]
+    assert kozachenko_leonenko(near.astype(np.float64), k=5).warnings[1:] == ()
+
+
+GOOD = np.random.default_rng(19).standard_normal((20, 3))
+HOLE = GOOD.copy()
+HOLE[[4, 11], [1, 2]] = np.nan, np.inf
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: kozachenko_leonenko(GOOD[:2]), "2 points were given; expected at least 3"),
+        (lambda: kozachenko_leonenko(GOOD, k=19), "20 points were given; expected at least 21"),
+        (lambda: knn_graph(GOOD), "20 points were given; expected at least 52"),
+        (lambda: kozachenko_leonenko(GOOD, k=0), "k .* is 0"),
+        (lambda: knn_graph(GOOD, k=2.5), "k .* is 2.5"),
+        (lambda: kozachenko_leonenko(HOLE), r"2 of 20 points hold nan or inf \(rows 4, 11\)"),
+        (lambda: kozachenko_leonenko(GOOD, manifold="sphere"), r"row \d+ has norm .*; expected unit vectors"),
+        (lambda: kozachenko_leonenko(GOOD, manifold="torus"), "manifold is 'torus'"),
+        (lambda: kozachenko_leonenko(np.ones((9, 2))), "all 9 points are the same"),
+        (lambda: knn_graph(np.ones((60, 2))), "all 60 points are the same"),
+        (lambda: kozachenko_leonenko(GOOD[:, 0]), r"points have shape \(20,\)"),
+        (lambda: kozachenko_leonenko(np.ones((9, 0))), r"points have shape \(9, 0\)"),
+        (lambda: kozachenko_leonenko(np.ones((9, 1)) + GOOD[:9, :1] * 0, manifold="sphere"), "the same"),
+        (
+            lambda: kozachenko_leonenko(np.arange(20).reshape(10, 2)),
+            "type int64; expected float32 or float64",
+        ),
+        (lambda: kozachenko_leonenko(GOOD.astype(np.float16)), "float16; expected .* half precision rounds"),
+        (lambda: kozachenko_leonenko(GOOD + 0j), "type complex128"),
+        (lambda: knn_graph(GOOD, 3, dimension=4), "dimension of the surface is 4; expected 1 to 3"),
+        (lambda: knn_graph(GOOD[:, :1], 3), "dimension of the surface is 0; expected 1 to 1"),
+    ],
+)
+def test_bad_input(call: Callable[[], object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        call()
+
+
+def test_tensors_are_taken_and_bfloat16_refused() -> None:
+    torch = pytest.importorskip("torch")
+    x = torch.from_numpy(GOOD).requires_grad_()
+    assert kozachenko_leonenko(x) == kozachenko_leonenko(GOOD)
+    with pytest.raises(InputError, match="bfloat16; expected float32 or float64, because half precision"):
+        kozachenko_leonenko(x.bfloat16())
+
+
+def test_importing_it_does_not_import_torch() -> None:
+    code = "import sys, thermograd.entropy; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
