@@ -33,13 +33,16 @@ def test_the_ideal_gas_obeys_the_relation_exactly(name, make_states):
 
 @pytest.mark.parametrize("name", GRIDS)
 def test_error_bars_cover_the_ideal(name, make_states, rng):
-    """300 noisy gases, 14 degrees of freedom: each number lies within one se of its ideal in 66.6% (Student)."""
+    """200 noisy gases, 14 degrees of freedom: a number is within one se of its ideal in 66.6% (Student)."""
     inside = []
-    for _ in range(300):
-        check = maxwell(make_states(GRIDS[name], rng, noise=0.02))
-        inside.append([abs(number.value - number.ideal) < number.se for number in check.numbers])
-    # Binomial error 2.7% each. At fixed LR and ELR noise of tr_sigma and norm enters too: all are independent.
-    np.testing.assert_allclose(np.mean(inside, axis=0), 0.666, atol=4 * 0.027)
+    states = make_states(GRIDS[name])
+    exact = states.entropy.values.copy()
+    for _ in range(200):
+        states.entropy.values[...] = exact + rng.standard_normal(exact.shape)
+        numbers = maxwell(states).numbers
+        inside.append([abs(number.value - number.ideal) < number.se for number in numbers])
+    # Binomial error 3.3% each.
+    np.testing.assert_allclose(np.mean(inside, axis=0), 0.666, atol=4 * 0.033)
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -88,7 +91,7 @@ def test_states_out_of_equilibrium_are_left_out_and_listed(make_states):
     assert check.fit.n == 16
     assert len(check.left_out) == 4
     assert str(check.left_out[0]) == "elr = 0.0001, wd = 0.001: not-stationary"
-    assert maxwell(states, statuses=("equilibrium", "not-stationary")).max_error > 1
+    assert maxwell(states, statuses=("equilibrium", "not-stationary")).max_error > 0.1
 
 
 def test_too_few_points_are_no_fit(make_states):
@@ -99,7 +102,7 @@ def test_too_few_points_are_no_fit(make_states):
     states["status"] = states.status.astype("<U14")
     states.status[:, 1] = "diverged"
     with pytest.raises(
-        InputError, match="3 points were left out, the first elr = 0.001, wd = 0.01: diverged"
+        InputError, match=r"3 points were left out, the first elr = 0\.001, wd = 0\.01: diverged"
     ):
         maxwell(states)
     with pytest.raises(InputError, match="entropy is missing"):
@@ -127,7 +130,7 @@ def test_the_surface_is_the_plain_least_squares(rng):
 
 
 def test_weights_help_where_errors_differ(rng):
-    """Half the points ten times as noisy: weighing them down cuts the scatter of a1, and the errors know it."""
+    """Half the points ten times as noisy: weights cut the scatter of a1, and the errors know it."""
     x, y = (axis.ravel() for axis in np.meshgrid(np.arange(6.0), np.arange(6.0)))
     errors = np.where(np.arange(36) % 2, 1.0, 0.1)
     plain, weighed = [], []
@@ -174,13 +177,16 @@ def test_the_slopes_errors_cover(make_states, rng):
     assert inside == pytest.approx(0.659, abs=4 * 0.027)
 
 
-def test_a_pressure_with_a_gap_is_told_from_a_ratio(make_states):
-    """The negative control: p = R T / V + c has the right slope and the wrong ratio; p ~ T^2 the wrong slope."""
+def test_a_constant_in_the_pressure_is_no_slope_and_a_wrong_slope_is_seen(make_states, rng):
+    """The negative control: p = R T / V + c has the right slope whatever its ratio; 1.1 R T / V has not."""
     states = make_states(GRIDS["FixedSphere"])
-    offset = states.assign(pressure=(states.pressure + 1e-3).assign_attrs(states.pressure.attrs))
+    offset = states.assign(pressure=states.pressure.copy(data=states.pressure.values + 1e-3))
     assert [s.ratio for s in pressure_slopes(offset).slopes] == pytest.approx([1] * 4)
-    square = states.assign(pressure=states.pressure.copy(data=1e3 * states.pressure.values**2))
-    assert all(abs(s.ratio - 1) > 3 * s.ratio_se for s in pressure_slopes(square).slopes)
+    noise = 1 + 0.005 * rng.standard_normal(states.pressure.shape)
+    steep = states.assign(pressure=states.pressure.copy(data=1.1 * noise * states.pressure.values))
+    for slope in pressure_slopes(steep).slopes:
+        assert slope.ratio - 1 > 5 * slope.ratio_se
+        assert slope.ratio == pytest.approx(1.1, abs=5 * slope.ratio_se)
 
 
 def test_a_radius_with_two_states_is_left_out(make_states):

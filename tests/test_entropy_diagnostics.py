@@ -123,14 +123,13 @@ def test_bad_input() -> None:
 
 def test_spread_over_windows_is_the_scatter_of_the_estimator() -> None:
     rng = np.random.default_rng(15)
-    estimates = [kozachenko_leonenko(rng.uniform(size=(300, 1))) for _ in range(60)]
+    estimates = [kozachenko_leonenko(rng.uniform(size=(300, 1))) for _ in range(200)]
     spread = spread_over_windows(estimates)
     assert spread.mean == pytest.approx(np.mean([e.entropy for e in estimates]))
-    # In one dimension the error bar is right to 5%, and 60 windows tell the spread to 9%.
-    assert spread.sd == pytest.approx(spread.expected_sd, rel=0.3)
-    assert (
-        abs(spread.mean) < 4 * spread.sd / math.sqrt(60) + 2 / 300
-    )  # uniform on [0, 1]: 0, but for the ends
+    # In one dimension the error bar is right to 5%, and 200 windows tell the spread to 5%.
+    assert spread.sd == pytest.approx(spread.expected_sd, rel=0.25)
+    # Uniform on [0, 1]: 0, but for the two ends.
+    assert abs(spread.mean) < 4 * spread.sd / math.sqrt(200) + 2 / 300
     # A drifting state: the spread is above what each window promises.
     drifting = [kozachenko_leonenko(rng.uniform(0, 1 + t, size=(300, 1))) for t in range(10)]
     assert spread_over_windows(drifting).sd > 3 * spread_over_windows(drifting).expected_sd

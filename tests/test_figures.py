@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from thermograd import figures
 from thermograd.errors import InputError
 from thermograd.figures.draw import over_seeds
+from thermograd.figures.output import new_figure
 from thermograd.figures.style import STYLE, value_text
 from thermograd.protocol import FixedELR, FixedLR, FixedSphere, Grid
 from thermograd.states import new_states, new_trace
@@ -173,12 +174,11 @@ def test_entropy_fit_is_least_squares_over_equilibrium_points_alone(protocol):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("status", ["diverged", "failed"])
-def test_missing_points_and_a_single_valued_axis_survive(protocol, status, tmp_path):
-    holes = mark(mark(gas(protocol), status, 0, 0), status, 4, 2)
-    figures.save(figures.panels(holes), tmp_path / "holes")
-    single = mark(gas(protocol, second=1), status, 1, 0)
-    figures.save(figures.panels(single), tmp_path / "single")
+def test_missing_points_and_a_single_valued_axis_survive(protocol):
+    holes = mark(mark(gas(protocol), "diverged", 0, 0), "failed", 4, 2)
+    figures.panels(holes).draw_without_rendering()
+    single = mark(gas(protocol, second=1), "diverged", 1, 0)
+    figures.panels(single).draw_without_rendering()
     ax = figures.entropy_over_first(single, axes())
     other = protocol.axes[1]
     line = drawn(ax, f"entropy:{other}={value_text(float(single[other][0]))}:equilibrium")
@@ -188,15 +188,18 @@ def test_missing_points_and_a_single_valued_axis_survive(protocol, status, tmp_p
     assert not [drawn_line for drawn_line in ax.lines if str(drawn_line.get_gid()).endswith(":fit")]
 
 
-def test_nothing_in_equilibrium_still_gives_a_figure(tmp_path):
+def test_nothing_in_equilibrium_still_gives_a_figure():
     states = gas(FixedLR)
-    states["status"].values[:] = "converging"
-    figures.save(figures.panels(states), tmp_path / "none")
+    states["status"] = states["status"].copy(data=np.full(states["status"].shape, "converging"))
+    figure = figures.panels(states)
+    figure.draw_without_rendering()
+    filled = [line for ax in figure.axes for line in ax.lines if str(line.get_gid()).endswith(":equilibrium")]
+    assert len(filled) == 5 * 3 + 5
+    assert all(np.isnan(line.get_ydata()).all() for line in filled)
     for variable in states.data_vars.values():
         if variable.dtype.kind == "f":
             variable.values[:] = np.nan
-    states["status"].values[:] = "failed"
-    figures.save(figures.panels(states), tmp_path / "nothing")
+    figures.panels(states).draw_without_rendering()
 
 
 def test_unmeasured_variables_leave_their_panel_empty_and_say_so():
@@ -251,7 +254,6 @@ def test_seeds_in_equilibrium_are_averaged_and_their_disagreement_enlarges_the_e
 )
 def test_predicted_norm_follows_the_radius_equation_from_any_start(protocol, law):
     step = np.unique(np.geomspace(20, 20_000, 60).round().astype(int))
-    bounds = zip(np.r_[0, step[:-1]], step, strict=True)
     for start in (0.5, 20.0):
         bounds = list(zip(np.r_[0, step[:-1]], step, strict=True))
         rate = protocol.values[protocol.axes[0]]
@@ -280,7 +282,7 @@ def test_prediction_starts_where_the_run_stops_setting_its_norm():
     assert predicted[-1] < 3.98
 
 
-def test_sphere_run_shows_the_effective_decay_beside_the_finite_step_law(tmp_path):
+def test_sphere_run_shows_the_effective_decay_beside_the_finite_step_law():
     step, square = np.arange(10, 101, 10), np.linspace(900.0, 500.0, 10)
     decay = effective_wd_sphere(0.03, 2.0, square).finite_step
     measured = {
@@ -292,7 +294,7 @@ def test_sphere_run_shows_the_effective_decay_beside_the_finite_step_law(tmp_pat
     trace = new_trace(FixedSphere(elr=0.03, radius=2.0), step, measured, dim=DIM)
     ax = figures.training_norm(trace, axes())
     np.testing.assert_allclose(drawn(ax, "effective_wd:predicted").get_ydata(), decay, rtol=1e-12)
-    figures.save(figures.training(trace), tmp_path / "run")
+    figures.training(trace).draw_without_rendering()
 
 
 def test_a_trace_of_many_runs_is_refused():
@@ -309,18 +311,23 @@ def test_unknown_protocol_and_format_are_refused():
     ):
         figures.loss(xr.Dataset(), axes())
     with pytest.raises(InputError, match=r"format is 'gif'; expected one of png, pdf, svg"):
-        figures.encode(figures.panels(gas(FixedLR)), "gif")
+        figures.encode(Figure(), "gif")
 
 
 def test_files_are_the_same_when_made_again(tmp_path):
-    first = figures.save(figures.panels(gas(FixedSphere)), tmp_path / "a" / "figure.png")
-    second = figures.save(figures.panels(gas(FixedSphere)), tmp_path / "b" / "figure")
+    def figure(protocol: type) -> Figure:
+        with figures.styled():
+            whole = new_figure(3, 3)
+            figures.stationary_radius(gas(protocol), whole.subplots())
+        return whole
+
+    first = figures.save(figure(FixedSphere), tmp_path / "a" / "figure.png")
+    second = figures.save(figure(FixedSphere), tmp_path / "b" / "figure")
     assert [path.name for path in first] == ["figure.png", "figure.pdf"]
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
-    svgs = [figures.encode(figures.panels(gas(FixedSphere)), "svg") for _ in range(2)]
-    assert svgs[0] == svgs[1]
-    assert svgs[0] != figures.encode(figures.panels(gas(FixedELR)), "svg")
+    svgs = [figures.encode(figure(protocol), "svg") for protocol in (FixedSphere, FixedSphere, FixedELR)]
+    assert svgs[0] == svgs[1] != svgs[2]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["figure.pdf", "figure.png"]
 
 
@@ -347,6 +354,7 @@ def test_style_leaves_no_trace():
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    figures.panels(gas(FixedLR))
+    with figures.styled():
+        assert mpl.rcParams["font.size"] == STYLE["font.size"]
     assert dict(mpl.rcParams) == before
     assert before["font.size"] != STYLE["font.size"]

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -382,9 +383,12 @@ def test_what_is_no_netcdf_is_refused_in_one_line(run, tmp_path, content):
 def test_what_cannot_be_written_is_named(run, tmp_path):
     with pytest.raises(InputError, match="Is a directory"):
         save(run(), tmp_path)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"cannot write .*file/x\.nc") as caught:
-        save(run(), tmp_path / "file" / "x.nc")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a file system that takes no files")
+def test_a_folder_that_takes_no_files_is_one_line(run):
+    with pytest.raises(InputError, match=r"cannot write /proc/x\.nc: ") as caught:
+        save(run(), "/proc/x.nc")
     assert "\n" not in str(caught.value)
 
 

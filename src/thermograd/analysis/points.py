@@ -115,7 +115,8 @@ def select(states: xr.Dataset, needs: Sequence[str], statuses: Sequence[str] = (
         if name not in states:
             raise InputError(f"analysis: variable {name} is missing from the states; expected {list(needs)}")
     dims = grid_dims(states)
-    used = xr.zeros_like(states["status"], dtype=bool)
+    shape = states["status"].shape
+    used = xr.DataArray(np.zeros(shape, dtype=bool), {name: states[name] for name in dims}, dims)
     left_out = []
     for index in np.ndindex(used.shape):
         status = str(states["status"].values[index])
@@ -138,6 +139,5 @@ def select(states: xr.Dataset, needs: Sequence[str], statuses: Sequence[str] = (
     errors = {
         name: states[f"{name}_se"].values[chosen] if f"{name}_se" in states else unknown for name in needs
     }
-    used.attrs = {}
     protocol, dim = str(states.attrs["protocol"]), int(states.attrs["dim"])
-    return Points(protocol, dim, axes, values, errors, used.drop_attrs(), tuple(left_out))
+    return Points(protocol, dim, axes, values, errors, used, tuple(left_out))

@@ -112,7 +112,7 @@ def run_options(command: Command) -> Command:
             show_default=True,
             help="Without --initial-radius: iterations in which the norm follows its predicted stationary value.",
         ),
-        click.option("--seed", type=click.IntRange(0), default=1, show_default=True),
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
         click.option(
             "--log-every", type=click.IntRange(1), default=200, show_default=True, help="Iterations between logs."
         ),

@@ -1,4 +1,4 @@
-"""The entropy over each hyperparameter, with the quadratic surface that the Maxwell relations are read from."""
+"""The entropy over each hyperparameter, with the quadratic surface behind the Maxwell relations."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thermograd.errors import InputError
-from thermograd.figures.files import write_atomically
 from thermograd.figures.style import styled
+from thermograd.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,10 +79,9 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
     target = Path(path)
     if target.suffix in (".png", ".pdf"):
         target = target.with_suffix("")
-    target.parent.mkdir(parents=True, exist_ok=True)
     written = []
     for kind in ("png", "pdf"):
         final = target.with_name(f"{target.name}.{kind}")
-        write_atomically(final, encode(figure, kind))
+        atomic_write(final, encode(figure, kind))
         written.append(final)
     return written[0], written[1]

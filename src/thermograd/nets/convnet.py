@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.functional import linear, max_pool2d, relu
 
 from thermograd.errors import InputError
 from thermograd.nets.banded import banded_features
@@ -38,9 +40,9 @@ class ConvNet(nn.Module):
         two networks built alike are equal.
     kernel
         How the convolutions are computed. "plain": torch's own operations; can be differentiated twice,
-        transformed by ``torch.func`` and compiled. "banded": one matrix product a layer, several times faster
-        for narrow networks on small images on a CPU; can be differentiated once. "auto": banded where it
-        pays. The results differ by round-off only.
+        transformed by ``torch.func`` and compiled, runs module hooks. "banded": one matrix product a layer,
+        several times faster for narrow networks on small images on a CPU; can be differentiated once and by
+        the weights only. "auto": banded where it pays. The results differ by round-off only.
 
     Raises
     ------
@@ -75,25 +77,22 @@ class ConvNet(nn.Module):
         self.in_channels = in_channels
         self.kernel = kernel
         widths = [in_channels, width, 2 * width, 4 * width, 8 * width]
-        self.convs = nn.ModuleList(
-            convolution(before, after, 3, 1, generator)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
-        )
+        convs = [convolution(before, after, 3, 1, generator) for before, after in pairwise(widths)]
+        self.convs = nn.ModuleList(convs)
         self.head = frozen_head(8 * width, num_classes, generator, bias=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(batch, num_classes)`` of images ``(batch, in_channels, height, width)``."""
         check_input("ConvNet", x, self.in_channels)
-        weights = [conv.weight for conv in self.convs]
         if self.kernel == "banded" or (self.kernel == "auto" and self._banded_pays(x)):
-            features = banded_features(x, weights).amax((0, 2)).t()
+            features = banded_features(x, list(self.convs.parameters())).amax((0, 2)).t()
         else:
-            for layer, weight in enumerate(weights):
-                x = F.relu(batch_norm(F.conv2d(x, weight, padding=1)), inplace=True)
+            for layer, conv in enumerate(self.convs):
+                x = relu(batch_norm(conv(x)), inplace=True)
                 if layer > 0:
-                    x = F.max_pool2d(x, 2)
+                    x = max_pool2d(x, 2)
             features = x.amax((2, 3))
-        return F.linear(features, self.head.weight, self.head.bias)
+        return linear(features, self.head.weight, self.head.bias)
 
     def _banded_pays(self, x: Tensor) -> bool:
         # Measured: the band's superfluous multiplications cost more than they save beyond this size, and
@@ -102,5 +101,6 @@ class ConvNet(nn.Module):
             x.device.type == "cpu"
             and self.width * x.shape[3] <= 64
             and x.shape[0] >= 32
+            and not x.requires_grad
             and not torch.compiler.is_compiling()
         )

@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import nn
-from torch.nn.utils import skip_init
 
 from thermograd.errors import InputError
 
@@ -32,10 +31,10 @@ def convolution(
     in_channels: int, out_channels: int, kernel: int, stride: int, generator: torch.Generator
 ) -> nn.Conv2d:
     """A convolution without bias, initialised as torch does but from ``generator``."""
-    conv = skip_init(
-        nn.Conv2d, in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False
-    )
-    assert isinstance(conv, nn.Conv2d)
+    # Made on the meta device: torch's own initialisation would draw from the global generator.
+    conv = nn.Conv2d(
+        in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False, device="meta"
+    ).to_empty(device="cpu")
     _uniform(conv.weight, in_channels * kernel * kernel, generator)
     return conv
 
@@ -46,8 +45,7 @@ def frozen_head(features: int, num_classes: int, generator: torch.Generator, *, 
     A trainable head is not scale-invariant. Frozen, its parameters still show up in ``model.parameters()``
     (they are saved, moved and counted as usual); optimizers skip them as they have no gradient.
     """
-    head = skip_init(nn.Linear, features, num_classes, bias=bias)
-    assert isinstance(head, nn.Linear)
+    head = nn.Linear(features, num_classes, bias=bias, device="meta").to_empty(device="cpu")
     _uniform(head.weight, features, generator)
     if bias:
         _uniform(head.bias, features, generator)

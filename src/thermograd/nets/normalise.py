@@ -85,7 +85,7 @@ def batch_norm(x: Tensor) -> Tensor:
 
 
 class BatchNorm(nn.Module):
-    """Module form of :func:`batch_norm`: no parameters, no buffers, the same in ``train()`` and ``eval()``."""
+    """Module form of :func:`batch_norm`: nothing to train or store, the same in ``eval()``."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x``, shape ``(batch, channels, *positions)``."""

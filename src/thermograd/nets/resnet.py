@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.functional import linear, relu
 
 from thermograd.nets.layers import check_input, convolution, default_generator, frozen_head
 from thermograd.nets.normalise import batch_norm
@@ -14,7 +14,7 @@ __all__ = ["ResNet18"]
 
 
 class _Block(nn.Module):
-    """``x + conv2(relu(bn(conv1(relu(bn(x))))))``; the shortcut of a strided block is bn + 1x1 convolution."""
+    """``x + conv2(relu(bn(conv1(relu(bn(x))))))``; a strided block's shortcut is bn + 1x1 convolution."""
 
     def __init__(self, before: int, after: int, stride: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -24,11 +24,9 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         normal = batch_norm(x)
-        shortcut = x
-        if self.shortcut is not None:
-            shortcut = F.conv2d(normal, self.shortcut.weight, stride=self.shortcut.stride)
-        y = F.conv2d(F.relu(normal), self.conv1.weight, stride=self.conv1.stride, padding=1)
-        y = F.conv2d(F.relu(batch_norm(y), inplace=True), self.conv2.weight, padding=1)
+        shortcut = x if self.shortcut is None else self.shortcut(normal)
+        y: Tensor = self.conv1(relu(normal, inplace=self.shortcut is None))
+        y = self.conv2(relu(batch_norm(y), inplace=True))
         return y.add_(shortcut)
 
 
@@ -93,6 +91,6 @@ class ResNet18(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(batch, num_classes)`` of images ``(batch, in_channels, height, width)``."""
         check_input("ResNet18", x, self.in_channels)
-        x = self.blocks(F.conv2d(x, self.stem.weight, padding=1))
-        features = F.relu(batch_norm(x), inplace=True).mean((2, 3))
-        return F.linear(features, self.head.weight)
+        x = self.blocks(self.stem(x))
+        features = relu(batch_norm(x), inplace=True).mean((2, 3))
+        return linear(features, self.head.weight)

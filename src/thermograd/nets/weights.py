@@ -35,10 +35,7 @@ def dimension(model: nn.Module) -> int:
 @torch.no_grad()
 def weight_norm(model: nn.Module) -> float:
     """Norm r of all trainable weights together, accumulated in float64."""
-    squares = [
-        torch.linalg.vector_norm(p, dtype=torch.promote_types(p.dtype, torch.float64)) for p in trainable(model)
-    ]
-    return math.hypot(*(float(square) for square in squares))
+    return math.hypot(*(float(torch.linalg.vector_norm(p, dtype=torch.float64)) for p in trainable(model)))
 
 
 @torch.no_grad()
@@ -63,5 +60,5 @@ def set_norm(model: nn.Module, radius: float) -> None:
         raise InputError(f"set_norm: radius is {radius!r}; expected a finite number above 0")
     norm = weight_norm(model)
     if not (math.isfinite(norm) and norm > 0):
-        raise InputError(f"set_norm: the norm of the trainable weights is {norm!r}; expected a finite one above 0")
+        raise InputError(f"set_norm: the trainable weights have norm {norm!r}; expected a finite one above 0")
     torch._foreach_mul_(list[Tensor](trainable(model)), radius / norm)

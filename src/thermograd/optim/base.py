@@ -61,7 +61,7 @@ class ProtocolSGD(Optimizer):
         if not kept:
             self.param_groups.pop()
             raise InputError(
-                f"{type(self).__name__}: a group has no parameter that requires a gradient; expected at least one"
+                f"{type(self).__name__}: no parameter of a group requires a gradient; expected at least one"
             )
         for key in {"params", "param_names"} & group.keys():
             group[key] = [group[key][index] for index in kept]
@@ -125,7 +125,7 @@ class ProtocolSGD(Optimizer):
         return means
 
     def _update(self, group: dict[str, Any], w: Tensor, g: Tensor, moments: Moments) -> list[Tensor]:
-        """Change the vector ``w`` (float64) in place; return the values for the meter, in its order."""
+        """Change ``w`` in place, ``g`` being free to use up; return the meter's values, in order."""
         raise NotImplementedError
 
     def _check(self, values: dict[str, Any]) -> None:
@@ -133,8 +133,8 @@ class ProtocolSGD(Optimizer):
             value = values[name]
             if isinstance(value, Tensor):
                 continue  # on a device, reading it would wait; a tensor is what capturing a graph needs
-            good = isinstance(value, int | float) and math.isfinite(value) and (value > 0 or (zero and value == 0))
-            if not good:
+            number = isinstance(value, int | float) and math.isfinite(value)
+            if not number or value < 0 or (value == 0 and not zero):
                 least = "of 0 or more" if zero else "above 0"
                 raise InputError(
                     f"{type(self).__name__}: {meaning} is {value!r}; expected a finite number {least}"
@@ -146,5 +146,5 @@ def _flat(tensors: list[Tensor]) -> Tensor:
 
 
 def _write(w: Tensor, params: list[Tensor]) -> None:
-    pieces = w.to(params[0].dtype).split([p.numel() for p in params])
+    pieces = torch.split(w.to(params[0].dtype), [p.numel() for p in params])
     torch._foreach_copy_(params, [piece.view_as(p) for piece, p in zip(pieces, params, strict=True)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
@@ -35,6 +34,7 @@ class FixedLRSGD(ProtocolSGD):
 
     Examples
     --------
+    >>> import torch
     >>> w = torch.nn.Parameter(torch.tensor([0.0, 2.0], dtype=torch.float64))
     >>> optimizer = FixedLRSGD([w], lr=0.1, wd=0.5)
     >>> (w[0] / w.norm()).backward()
@@ -53,6 +53,5 @@ class FixedLRSGD(ProtocolSGD):
         super().__init__(params, {"lr": lr, "weight_decay": wd})
 
     def _update(self, group: dict[str, Any], w: Tensor, g: Tensor, moments: Moments) -> list[Tensor]:
-        lr = torch.as_tensor(group["lr"], dtype=w.dtype, device=w.device)
-        w.addcmul_(w, -lr * group["weight_decay"]).addcmul_(g, -lr)
+        w.sub_(g.add_(w, alpha=group["weight_decay"]).mul_(group["lr"]))
         return [moments.norm_sq * moments.grad_sq, moments.norm_sq.sqrt()]

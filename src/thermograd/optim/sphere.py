@@ -17,9 +17,9 @@ class SphereSGD(ProtocolSGD):
     """Projected SGD: ``w <- proj_r(w - elr * r**2 * g)``, |w| the norm of all the group's weights together.
 
     The law (IG section 3.2). Before projecting, the norm grows by what weight decay would have to take back:
-    ``effective_wd = (|w - eta g| - r) / (eta r)`` with ``eta = elr * r**2`` (IG eq. 83). It is measured in
-    every step, as ``|w - eta g|**2 - r**2 = eta**2 |g|**2 - 2 eta w.g`` divided by the sum of the norms, which
-    loses no digits however small the step.
+    ``effective_wd = (|w - eta g| - r) / (eta r)`` with ``eta = elr * r**2`` (IG eq. 83). It is
+    measured in every step, as ``|w - eta g|**2 - r**2 = eta**2 |g|**2 - 2 eta w.g`` divided by the sum of the
+    two norms, which loses no digits however small the step.
 
     Weights that are not on the sphere, as in the first step, are projected first; their gradient there
     follows from scale invariance, ``grad L(a w) = grad L(w) / a``.

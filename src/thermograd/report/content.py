@@ -13,7 +13,7 @@ __all__ = ["Claim", "Picture", "Section", "Table", "Verdict"]
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts, the same on the page, as CSV and as Markdown.
+    r"""A table of texts, the same on the page, as CSV and as Markdown.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Table:
     >>> print(Table("t", "Title", ("a", "b"), (("1|2", "3"),)).markdown())
     | a | b |
     | --- | --- |
-    | 1\\|2 | 3 |
+    | 1\|2 | 3 |
     <BLANKLINE>
 
     """

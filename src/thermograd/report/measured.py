@@ -1,19 +1,21 @@
-"""Sections that say what the measurements are worth: which runs count, how good the entropy is, where it all came from."""
+"""Sections on what measurements are worth: which runs count, how good the entropy is, where all came from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from thermograd.figures.style import value_text
 from thermograd.report.content import Section, Table
-from thermograd.report.wording import PROTOCOL_NAMES, number, plain
+from thermograd.report.wording import PROTOCOL_NAMES, number, place, plain
 from thermograd.states import STATUSES
 
 __all__ = ["entropy_quality", "provenance", "stationarity"]
 
+Array = NDArray[np.float64]
 States = Mapping[str, xr.Dataset]
 
 
@@ -39,17 +41,18 @@ def stationarity(states: States) -> Section:
     ]
     if left_out:
         columns = ("run", "protocol", "status", "reason")
-        tables.append(Table("left-out", "Runs left out of every fit, and why", columns, tuple(left_out), prose=True))
+        title = "Runs left out of every fit, and why"
+        tables.append(Table("left-out", title, columns, tuple(left_out), prose=True))
     intro = (
-        "A run counts when the end of it shows no drift and the norm has had time to relax. All others are drawn "
-        "hollow in the figures and left out of every fit, error and verdict on this page."
+        "A run counts when the end of it shows no drift and the norm has had time to relax. All others are "
+        "drawn hollow in the figures and left out of every fit, error and verdict on this page."
     )
     return Section("stationarity", "Which runs count", (intro,), tables=tuple(tables))
 
 
 def _point(dataset: xr.Dataset, index: tuple[np.intp, ...]) -> str:
     coordinates = zip(dataset["status"].dims, index, strict=True)
-    return ", ".join(f"{name} = {value_text(float(dataset[name].values[i]))}" for name, i in coordinates)
+    return place({str(name): float(dataset[name].values[i]) for name, i in coordinates})
 
 
 def entropy_quality(states: States) -> Section:
@@ -87,26 +90,28 @@ def entropy_quality(states: States) -> Section:
         "spread / R, median (max)",
     )
     intro = (
-        "Entropy is estimated from nearest-neighbour distances between weight vectors saved along one run. Such "
-        "vectors are strongly correlated and far fewer than the dimensions, so what the estimate mostly sees is how "
-        "far the weights diffuse within a window: its level is biased. Differences between states, which the "
-        "Maxwell relations use, survive as far as that bias is the same in all states, which is an assumption."
+        "Entropy is estimated from nearest-neighbour distances between weight vectors saved along one run. "
+        "Such vectors are strongly correlated and far fewer than the dimensions, so what the estimate mostly "
+        "sees is how far the weights diffuse within a window: its level is biased. Differences between "
+        "states, which the Maxwell relations use, survive as far as that bias is the same in all states, "
+        "which is an assumption."
     )
-    table = Table("entropy-quality", "The samples behind the entropies, equilibrium runs only", columns, tuple(rows))
+    title = "The samples behind the entropies, runs in equilibrium only"
+    table = Table("entropy-quality", title, columns, tuple(rows))
     return Section("entropy", "How good the entropy is", (intro,), tables=(table,))
 
 
-def _values(dataset: xr.Dataset, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _values(dataset: xr.Dataset, name: str) -> Array:
     if name not in dataset:
         return np.empty(0)
     values = dataset[name].values.ravel().astype(np.float64)
     return values[np.isfinite(values)]
 
 
-def _median_and(extreme: np.ufunc | object, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
+def _median_and(extreme: Callable[[Array], np.float64], values: Array) -> str:
     if values.size == 0:
         return "not measured"
-    return f"{number(float(np.median(values)))} ({number(float(extreme(values)))})"  # type: ignore[operator]
+    return f"{number(float(np.median(values)))} ({number(float(extreme(values)))})"
 
 
 def provenance(states: States, command: str) -> Section:
@@ -124,9 +129,9 @@ def provenance(states: States, command: str) -> Section:
     grids = {protocol: _grid(dataset) for protocol, dataset in states.items()}
     rows = [("grid", *grids.values())]
     rows.append(("scale-invariant weights d", *(plain(dataset.attrs["dim"]) for dataset in states.values())))
-    rows += [
-        (name.replace("_", " "), *(plain(dataset.attrs.get(name, "")) for dataset in states.values())) for name in names
-    ]
+    for name in names:
+        values = (plain(dataset.attrs.get(name, "")) for dataset in states.values())
+        rows.append((name.replace("_", " "), *values))
     columns = ("", *(PROTOCOL_NAMES[protocol] for protocol in states))
     table = Table("provenance", "The record of the runs", columns, tuple(rows), prose=True)
     return Section(

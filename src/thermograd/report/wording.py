@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["PROTOCOL_NAMES", "number", "percent", "plain", "with_error"]
+from thermograd.figures.style import value_text
+
+__all__ = ["PROTOCOL_NAMES", "VERSIONS", "exact", "number", "percent", "place", "plain", "with_error"]
 
 PROTOCOL_NAMES = {"FixedSphere": "fixed sphere", "FixedELR": "fixed ELR", "FixedLR": "fixed LR"}
 """The protocols as running text names them."""
+
+VERSIONS = {"sde": "SDE", "discrete": "discrete", "finite_step": "finite-step"}
+"""The versions of the law of the radius as running text names them."""
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -65,6 +71,32 @@ def percent(value: float) -> str:
 
     """
     return f"{number(100 * value)}%" if math.isfinite(value) else "–"
+
+
+def exact(value: float) -> str:
+    """A published number with all its digits and no exponent.
+
+    Examples
+    --------
+    >>> exact(0.00008), exact(-0.0015), exact(float("nan"))
+    ('0.00008', '−0.0015', '–')
+
+    """
+    if not math.isfinite(value):
+        return "–"
+    return np.format_float_positional(value, trim="-").replace("-", "−")
+
+
+def place(point: Mapping[str, float]) -> str:
+    """A grid point in words.
+
+    Examples
+    --------
+    >>> place({"lr": 0.1, "wd": 3.16e-4})
+    'lr = 0.1, wd = 3.16e-4'
+
+    """
+    return ", ".join(f"{name} = {value_text(value)}" for name, value in point.items())
 
 
 def plain(value: object) -> str:

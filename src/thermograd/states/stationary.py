@@ -195,12 +195,14 @@ def new_states(
         if str(name).endswith("_se")
     }
     derived = derive(str(states.attrs["protocol"]), _axes(states, dims, shape), dim, means)
+    new = {}
     for name, law in derived.items():
         if name not in states:
-            states[name] = (dims, law.value)
+            new[name] = (dims, law.value)
             error = independent_error(law, errors)
             if error is not None:
-                states[f"{name}_se"] = (dims, error)
+                new[f"{name}_se"] = (dims, error)
+    states = states.assign(new)
     label(states)
     validate(states, "states")
     return states

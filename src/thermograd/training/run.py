@@ -130,7 +130,10 @@ class Run:
             optimizer.step()
             total += loss.detach()
             if step % every == 0:
-                self.queue.push(torch.cat([p.detach().flatten() for p in self.parameters]))
+                weights = torch.cat([p.detach().flatten() for p in self.parameters])
+                if not torch.isfinite(weights).all():
+                    return math.nan
+                self.queue.push(weights)
         return float(total) / count
 
     # -- measuring ------------------------------------------------------------------------------------------
