@@ -51,7 +51,10 @@ def test_resnet_streams_are_found_as_groups(batch):
     assert {frozenset(group) for group in report.groups} == {
         frozenset({"stem.weight", "blocks.0.conv2.weight", "blocks.1.conv2.weight"}),
         *(
-            frozenset({f"blocks.{i}.{part}.weight" for part in ("conv2", "shortcut")} | {f"blocks.{i + 1}.conv2.weight"})
+            frozenset(
+                {f"blocks.{i}.{part}.weight" for part in ("conv2", "shortcut")}
+                | {f"blocks.{i + 1}.conv2.weight"}
+            )
             for i in (2, 4, 6)
         ),
     }
@@ -60,7 +63,7 @@ def test_resnet_streams_are_found_as_groups(batch):
 
 
 def test_affine_parameters_of_an_inner_normalisation_scale_together(batch):
-    # ReLU and a convolution pass a factor on to the next normalisation: weight and bias together are invariant
+    # ReLU and a convolution pass a factor on to the next normalisation, which removes it
     net = small_net(lambda k: nn.BatchNorm2d(k, eps=1e-30))
     report = scale_invariant_parameters(net, batch)
     assert report.groups == (("1.weight", "1.bias"),)
@@ -72,7 +75,12 @@ def test_affine_parameters_of_an_inner_normalisation_scale_together(batch):
 
 def test_bias_before_a_normalisation_is_inert(batch):
     report = scale_invariant_parameters(small_net(bias=True), batch)
-    assert verdicts(report) == {"0.weight": "alone", "0.bias": "inert", "3.weight": "alone", "3.bias": "inert"}
+    assert verdicts(report) == {
+        "0.weight": "alone",
+        "0.bias": "inert",
+        "3.weight": "alone",
+        "3.bias": "inert",
+    }
     assert report.dimension == 3 * 4 * 9 + 4 * 8 * 9
     with pytest.raises(InputError, match="no influence on the loss: usually a bias before a normalisation"):
         report.raise_if_not_fully()
@@ -101,7 +109,9 @@ def test_rescaling_between_two_layers_is_not_scale_invariance(batch):
     # negative control: L(a W1, W2 / a) = L is a symmetry whose null vector is (1, -1), not (1, 1)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = nn.Sequential(nn.Flatten(), nn.Linear(192, 7, bias=False), nn.ReLU(), nn.Linear(7, 10, bias=False))
+        net = nn.Sequential(
+            nn.Flatten(), nn.Linear(192, 7, bias=False), nn.ReLU(), nn.Linear(7, 10, bias=False)
+        )
     report = scale_invariant_parameters(net, batch)
     assert report.groups == ()
     assert set(verdicts(report).values()) == {"not"}

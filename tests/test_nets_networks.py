@@ -1,4 +1,4 @@
-"""The papers' networks: what they compute, how many weights they have, and that scaling the weights is free."""
+"""The papers' networks: what they compute, how many weights they have, that scaling the weights is free."""
 
 import subprocess
 import sys
@@ -29,9 +29,14 @@ NETWORKS = {
     "ConvNet(1) banded": lambda: ConvNet(1, kernel="banded"),
     "ConvNet(2) plain": lambda: ConvNet(2, kernel="plain"),
     "ConvNet(8)": lambda: ConvNet(8),
-    "ConvNet(4) channels last": lambda: ConvNet(4, kernel="plain").to(memory_format=torch.channels_last),
     "ResNet18(2)": lambda: ResNet18(2),
+    "ConvNet(4) 16x16": lambda: ConvNet(4, kernel="plain"),  # channels last
+    "ResNet18(1) 16x16": lambda: ResNet18(1),
 }
+
+
+def images(name, *, dtype=torch.float32):
+    return batch(side=16 if name.endswith("16x16") else 8, dtype=dtype)
 
 
 def batch(size=32, channels=3, side=8, dtype=torch.float32, seed=0):
@@ -92,11 +97,13 @@ def test_convnet_computes_what_the_plain_modules_compute(kernel, width, channels
     net = ConvNet(width, channels, kernel=kernel).double()
     x, y = batch(16, channels, side, torch.float64)
     loss, gradient = loss_and_gradient(net, x, y)
-    expected = cross_entropy(reference_convnet(net)(x), y)
+    expected = cross_entropy(reference_convnet(net).double()(x), y)
     theirs = torch.autograd.grad(expected, trainable(net))
     # float64 round-off through 4 layers; condition numbers are about 1e2
     torch.testing.assert_close(loss, expected.detach(), rtol=1e-12, atol=0)
-    assert torch.linalg.vector_norm(flat(gradient) - flat(theirs)) < 1e-11 * torch.linalg.vector_norm(flat(theirs))
+    assert torch.linalg.vector_norm(flat(gradient) - flat(theirs)) < 1e-11 * torch.linalg.vector_norm(
+        flat(theirs)
+    )
 
 
 def test_resnet_computes_what_the_plain_modules_compute():
@@ -123,7 +130,7 @@ def test_scaling_by_a_power_of_two_changes_no_bit(name, power):
     # floating-point numbers scale by powers of two without rounding, so P1 must hold exactly, in float32
     net = NETWORKS[name]()
     set_norm(net, 1.0)
-    x, y = batch()
+    x, y = images(name)
     loss, gradient = loss_and_gradient(net, x, y)
     with torch.no_grad():
         for p in trainable(net):
@@ -139,7 +146,7 @@ def test_scaling_by_a_power_of_two_changes_no_bit(name, power):
 def test_gradient_laws_hold_at_every_norm(name, dtype):
     # P1 and P2 to round-off. In float32 P1 is not asked: round-off can flip the winner of a pooling window.
     net = NETWORKS[name]().to(dtype)
-    x, y = batch(dtype=dtype)
+    x, y = images(name, dtype=dtype)
     eps = torch.finfo(dtype).eps
     unit = None
     for radius in (1.0, 1e-3, 1e3):
@@ -173,7 +180,7 @@ def test_constant_channels_give_zero_and_not_nan(name):
     first = trainable(net)[0]
     with torch.no_grad():
         first[0] = 0.0
-    x, y = batch()
+    x, y = images(name)
     loss, gradient = loss_and_gradient(net, x, y)
     assert torch.isfinite(loss)
     assert all(bool(torch.isfinite(g).all()) for g in gradient)
@@ -255,7 +262,7 @@ def test_weights_come_from_the_generator_alone(architecture):
 
 def test_registry_does_not_import_torch():
     code = (
-        "import sys; from thermograd.nets.registry import ARCHITECTURES, weight_count; import thermograd.nets;"
+        "import sys; import thermograd.nets; from thermograd.nets.registry import weight_count;"
         "assert weight_count('ConvNet', 8) == 24408; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

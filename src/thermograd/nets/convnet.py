@@ -10,7 +10,7 @@ from torch.nn.functional import linear, max_pool2d, relu
 
 from thermograd.errors import InputError
 from thermograd.nets.banded import banded_features
-from thermograd.nets.layers import check_input, convolution, default_generator, frozen_head
+from thermograd.nets.layers import convolution, default_generator, frozen_head, prepare_input
 from thermograd.nets.normalise import batch_norm
 from thermograd.nets.registry import check_size
 
@@ -83,7 +83,7 @@ class ConvNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(batch, num_classes)`` of images ``(batch, in_channels, height, width)``."""
-        check_input("ConvNet", x, self.in_channels)
+        x = prepare_input("ConvNet", x, self.in_channels)
         if self.kernel == "banded" or (self.kernel == "auto" and self._banded_pays(x)):
             features = banded_features(x, list(self.convs.parameters())).amax((0, 2)).t()
         else:

@@ -166,6 +166,10 @@ def _examine(model: nn.Module, probe: Probe, tolerance: float | None) -> Invaria
     eps = torch.finfo(probe.dtype).eps
     tol = tolerance if tolerance is not None else (1e-6 if probe.dtype == torch.float64 else 1e-3)
     names = probe.names
+    frozen = tuple(name for name, p in model.named_parameters() if not p.requires_grad)
+    arithmetic = str(probe.dtype).removeprefix("torch.")
+    if not names:
+        return InvarianceReport((), (), frozen, tol, arithmetic)
     for _ in range(4):
         probe.add_point()
     c, n = probe.radial(), probe.scale()
@@ -205,10 +209,7 @@ def _examine(model: nn.Module, probe: Probe, tolerance: float | None) -> Invaria
         else:
             violation = _violation(probe, [i], c[:, i], n[:, i])
             tensors.append(TensorInvariance(name, size, "not", violation, _hint(model, name, violation)))
-    frozen = tuple(name for name, p in model.named_parameters() if not p.requires_grad)
-    return InvarianceReport(
-        tuple(tensors), tuple(groups), frozen, tol, str(probe.dtype).removeprefix("torch.")
-    )
+    return InvarianceReport(tuple(tensors), tuple(groups), frozen, tol, arithmetic)
 
 
 def _violation(probe: Probe, members: Sequence[int], c: Tensor, n: Tensor) -> float:

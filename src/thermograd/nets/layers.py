@@ -9,7 +9,7 @@ from torch import nn
 
 from thermograd.errors import InputError
 
-__all__ = ["HEAD_NORM", "check_input", "convolution", "default_generator", "frozen_head"]
+__all__ = ["HEAD_NORM", "convolution", "default_generator", "frozen_head", "prepare_input"]
 
 HEAD_NORM = 10.0
 """Norm of the head's weight matrix (Li and Arora's setting, IG section 6)."""
@@ -55,10 +55,21 @@ def frozen_head(features: int, num_classes: int, generator: torch.Generator, *, 
     return head
 
 
-def check_input(owner: str, x: torch.Tensor, in_channels: int) -> None:
-    """Refuse inputs that a network of these channels, with three halvings of the image, cannot take."""
+def prepare_input(owner: str, x: torch.Tensor, in_channels: int) -> torch.Tensor:
+    """The images in the layout that is computed fastest.
+
+    Raises
+    ------
+    InputError
+        If a network of these channels, with three halvings of the image, cannot take them.
+
+    """
     if x.dim() != 4 or x.shape[1] != in_channels or x.shape[2] % 8 or x.shape[3] % 8:
         raise InputError(
             f"{owner}: input has shape {tuple(x.shape)}; expected (batch, {in_channels}, height, width)"
             " with height and width multiples of 8"
         )
+    # Measured with one thread: channels-last is up to twice as fast at 32x32, a little slower at 8x8.
+    if x.device.type == "cpu" and x.shape[2] * x.shape[3] >= 256:
+        return x.contiguous(memory_format=torch.channels_last)
+    return x

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, relu
 
-from thermograd.nets.layers import check_input, convolution, default_generator, frozen_head
+from thermograd.nets.layers import convolution, default_generator, frozen_head, prepare_input
 from thermograd.nets.normalise import batch_norm
 from thermograd.nets.registry import check_size
 
@@ -90,7 +90,6 @@ class ResNet18(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(batch, num_classes)`` of images ``(batch, in_channels, height, width)``."""
-        check_input("ResNet18", x, self.in_channels)
-        x = self.blocks(self.stem(x))
+        x = self.blocks(self.stem(prepare_input("ResNet18", x, self.in_channels)))
         features = relu(batch_norm(x), inplace=True).mean((2, 3))
         return linear(features, self.head.weight)

@@ -47,6 +47,14 @@ class Table:
     note: str = ""
     prose: bool = False
 
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """For each column whether it holds numbers, which are set right."""
+        return tuple(
+            any(row[i] for row in self.rows) and all(row[i][:1] in "0123456789−–(" for row in self.rows)
+            for i in range(len(self.columns))
+        )
+
     def csv(self) -> str:
         """The table as CSV (RFC 4180, except for plain newlines)."""
         text = io.StringIO()

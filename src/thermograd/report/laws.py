@@ -10,7 +10,16 @@ import numpy as np
 from thermograd.analysis import Collapse, MaxwellCheck, Points, PressureSlopes, RadiusCheck
 from thermograd.report.content import Claim, Section, Verdict
 from thermograd.report.findings import Findings
-from thermograd.report.wording import PROTOCOL_NAMES, VERSIONS, number, percent, place, with_error
+from thermograd.report.wording import (
+    PROTOCOL_NAMES,
+    VERSIONS,
+    formula,
+    number,
+    percent,
+    percent_with_error,
+    place,
+    with_error,
+)
 
 __all__ = ["CRITERIA", "summary"]
 
@@ -55,20 +64,43 @@ def summary(findings: Mapping[str, Findings]) -> Section:
         ]
     dims = sorted({int(found.states.attrs["dim"]) for found in findings.values()})
     what = f"Run: {'; '.join(ran)}. Scale-invariant weights: d = {' and '.join(map(str, dims))}."
-    return Section("summary", "Do the laws hold?", (what, CRITERIA), claims=tuple(claims))
+    paragraphs = (what, CRITERIA, *_caution(findings))
+    return Section("summary", "Do the laws hold?", paragraphs, claims=tuple(claims))
+
+
+def _caution(findings: Mapping[str, Findings]) -> list[str]:
+    """What a reader must know before believing a verdict on an entropy, from the samples behind it."""
+    worths = [
+        found.states["entropy_effective_samples"]
+        .where(found.states["status"] == "equilibrium")
+        .values.ravel()
+        for found in findings.values()
+        if "entropy_effective_samples" in found.states
+    ]
+    known = np.concatenate(worths) if worths else np.empty(0)
+    known = known[np.isfinite(known)]
+    if known.size == 0:
+        return ["How correlated the samples behind the entropies were is not on record."]
+    return [
+        f"The entropies behind the Maxwell relations come from samples that are worth a median of "
+        f"{number(float(np.median(known)))} independent ones: see “How good the entropy is”."
+    ]
 
 
 def _judge(error: float, se: float, tolerance: float, reason: str) -> Verdict:
-    """Compare an error and its standard error (0 where the error is no single number) with a tolerance."""
+    """Compare an error and its standard error with a tolerance."""
     if not math.isfinite(error):
         return Verdict("open", "undecided", "no number to judge")
-    if math.isfinite(se) and se > tolerance:
+    if not math.isfinite(se):
+        se, reason = 0.0, f"{reason}; its standard error is not known"
+    if error - _SURE * se > tolerance:
+        return Verdict("fails", "fails", reason)
+    if se > tolerance:
         return Verdict("open", "undecided", f"the standard error, {percent(se)}, is above the tolerance")
     if error <= tolerance:
         return Verdict("holds", "holds", reason)
-    if error - _SURE * (se if math.isfinite(se) else 0.0) > tolerance:
-        return Verdict("fails", "fails", reason)
-    return Verdict("open", "undecided", reason)
+    within = f"above the tolerance by less than {number(_SURE)} standard errors"
+    return Verdict("open", "undecided", f"{within}; {reason}")
 
 
 def _impossible(claim: str, reason: str) -> Claim:
@@ -108,7 +140,7 @@ def _radius(name: str, check: RadiusCheck | str) -> list[Claim]:
         typical = float(np.median(errors)) if errors.size else math.nan
         measured = (
             f"median error {percent(line.median)} (its standard error is {percent(typical)} in a typical "
-            f"run), worst {percent(line.worst)} ± {percent(line.worst_se)} at {place(line.worst_at)}"
+            f"run), worst {percent_with_error(line.worst, line.worst_se)} at {place(line.worst_at)}"
         )
         reason = f"{line.n} runs"
         claims.append(Claim(claim, measured, _judge(line.median, typical, _RADIUS_TOLERANCE, reason)))
@@ -120,17 +152,18 @@ def _maxwell(name: str, check: MaxwellCheck | str) -> list[Claim]:
         return [_impossible(f"{name}: Maxwell relation", check)]
     constant = check.numbers[0]
     measured = (
-        f"{constant.name} = {with_error(constant.value, constant.se)} (ideal {number(constant.ideal)}); "
-        f"error over the grid: mean {percent(check.mean_error)} ± {percent(check.mean_error_se)}, largest "
-        f"{percent(check.max_error)} ± {percent(check.max_error_se)} at {place(check.max_error_at)}"
+        f"{formula(constant.name)} = {with_error(constant.value, constant.se)} (ideal "
+        f"{number(constant.ideal)}); error over the grid: mean "
+        f"{percent_with_error(check.mean_error, check.mean_error_se)}, largest "
+        f"{percent_with_error(check.max_error, check.max_error_se)} at {place(check.max_error_at)}"
     )
     reason = f"fit of {check.fit.n} runs, R² = {number(check.fit.r_squared, 4)}"
     verdict = _judge(check.mean_error, check.mean_error_se, _MAXWELL_TOLERANCE, reason)
-    return [Claim(f"{name}: Maxwell relation {check.relation}", measured, verdict)]
+    return [Claim(f"{name}: Maxwell relation {formula(check.relation)}", measured, verdict)]
 
 
 def _pressure(name: str, slopes: PressureSlopes | str | None) -> list[Claim]:
-    claim = f"{name}: Maxwell relation (dp/dT)_V = (d-1)/(2V)"
+    claim = f"{name}: Maxwell relation (dp/dT)_V = (d−1)/(2V)"
     if slopes is None:
         return []
     if isinstance(slopes, str):
@@ -149,11 +182,11 @@ def _pressure(name: str, slopes: PressureSlopes | str | None) -> list[Claim]:
 def _collapse(name: str, found: Collapse | str) -> Claim:
     if isinstance(found, str):
         return _impossible(f"{name}: gradient noise depends on one variable", found)
-    claim = f"{name}: gradient noise depends on {found.right.variable} alone"
+    claim = f"{name}: gradient noise depends on {formula(found.right.variable)} alone"
     measured = (
-        f"spread about one curve {percent(found.right.residual)} ± {percent(found.right.residual_se)} "
+        f"spread about one curve {percent_with_error(found.right.residual, found.right.residual_se)} "
         f"(errors of measurement alone: {percent(found.noise)}), against {percent(found.wrong.residual)} "
-        f"about a curve in {found.wrong.variable} and {percent(found.total)} in all"
+        f"about a curve in {formula(found.wrong.variable)} and {percent(found.total)} in all"
     )
     # Spread that is all measurement error says nothing against a collapse, however small the total is.
     if found.right.residual <= found.noise:

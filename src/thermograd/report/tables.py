@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from thermograd.analysis import Table4Row
 from thermograd.report.content import Section, Table
 from thermograd.report.findings import Findings
-from thermograd.report.wording import PROTOCOL_NAMES, VERSIONS, exact, number, percent, place, with_error
+from thermograd.report.wording import (
+    PROTOCOL_NAMES,
+    VERSIONS,
+    exact,
+    formula,
+    number,
+    percent,
+    percent_with_error,
+    place,
+    with_error,
+)
 
 __all__ = ["MAXWELL", "collapse_section", "maxwell_section", "radius_section"]
 
@@ -34,7 +44,7 @@ def radius_section(findings: Mapping[str, Findings]) -> Section:
             remarks.append(f"{PROTOCOL_NAMES[protocol]}: not tested; {found.radius}")
             continue
         for line in found.radius.summary:
-            worst = f"{percent(line.worst)} ± {percent(line.worst_se)}"
+            worst = percent_with_error(line.worst, line.worst_se)
             cells = (str(line.n), percent(line.median), worst, place(line.worst_at))
             rows.append((PROTOCOL_NAMES[protocol], VERSIONS[line.version], *cells))
     columns = ("protocol", "formula", "runs", "median error", "worst error", "where")
@@ -62,8 +72,8 @@ def maxwell_section(findings: Mapping[str, Findings], rows: list[Table4Row]) -> 
         chosen = [row for row in rows if row.protocol == protocol]
         names, ideal = MAXWELL[protocol]
         lines = [_table4_line(row) for row in chosen]
-        lines.append(("ideal gas", "theory", "", *ideal, "0", "0", ""))
-        columns = ("what", "source", "R²", *names, "max error", "mean error", "runs (left out)")
+        lines.append(("ideal gas", "", *ideal, "0", "0", ""))
+        columns = ("what", "R²", *map(formula, names), "max error", "mean error", "runs (left out)")
         title = f"Maxwell relation, {PROTOCOL_NAMES[protocol]}"
         tables.append(Table(f"maxwell-{protocol}", title, columns, tuple(lines)))
     tables += [_pressure(found) for found in findings.values() if found.pressure is not None]
@@ -71,7 +81,7 @@ def maxwell_section(findings: Mapping[str, Findings], rows: list[Table4Row]) -> 
         "The entropy is fitted by a quadratic surface in the logarithms of the two hyperparameters, and "
         "the relation between its derivatives is read from the coefficients a1 to a5 (IG section 4 and "
         "table 4, V3). Errors are |left − right| / R over the runs. ± is one standard error from the "
-        "scatter about the surface, as if runs scattered independently; the published table gives none."
+        "scatter about the surface, as if runs scattered independently. [IG]: as published, without errors."
     )
     return Section("maxwell", "Maxwell relations", (intro,), tables=tuple(tables))
 
@@ -80,12 +90,12 @@ def _table4_line(row: Table4Row) -> tuple[str, ...]:
     if row.n is None and not row.note:
         numbers = [exact(value) for value in row.numbers]
         errors = [exact_percent(row.max_error), exact_percent(row.mean_error)]
-        return (row.label, row.source, exact(row.r_squared), *numbers, *errors, "–")
+        return (f"{row.label} [IG]", exact(row.r_squared), *numbers, *errors, "–")
     numbers = [with_error(value, error) for value, error in zip(row.numbers, row.errors, strict=True)]
     pairs = ((row.max_error, row.max_error_se), (row.mean_error, row.mean_error_se))
-    errors = [f"{percent(value)} ± {percent(error)}" if value == value else "–" for value, error in pairs]
+    errors = [percent_with_error(value, error) for value, error in pairs]
     runs = f"{row.n} ({row.left_out})" if row.n is not None else row.note
-    return (row.label, row.source, number(row.r_squared, 4), *numbers, *errors, runs)
+    return (row.label, number(row.r_squared, 4), *numbers, *errors, runs)
 
 
 def exact_percent(value: float) -> str:
@@ -95,7 +105,7 @@ def exact_percent(value: float) -> str:
 
 def _pressure(found: Findings) -> Table:
     columns = ("radius", "runs", "slope", "ideal slope", "ratio")
-    title = "Pressure against temperature on the fixed sphere: (dp/dT)_V against (d-1)/(2V)"
+    title = "Pressure against temperature on the fixed sphere: (dp/dT)_V against (d−1)/(2V)"
     slopes = found.pressure
     if slopes is None or isinstance(slopes, str):
         return Table("pressure", title, columns, (), f"Not tested: {slopes}")
@@ -128,9 +138,9 @@ def collapse_section(findings: Mapping[str, Findings]) -> Section:
             continue
         c = found.collapse
         for spread, role in ((c.right, "the theory's"), (c.wrong, "a wrong one, as a contrast")):
-            residual = f"{percent(spread.residual)} ± {percent(spread.residual_se)}"
+            residual = percent_with_error(spread.residual, spread.residual_se)
             cells = (str(c.n), residual, percent(spread.ratio), percent(c.noise), percent(c.total))
-            rows.append((PROTOCOL_NAMES[protocol], spread.variable, role, *cells))
+            rows.append((PROTOCOL_NAMES[protocol], formula(spread.variable), role, *cells))
     columns = ("protocol", "variable", "which", "runs", "left over", "of the total", "errors alone", "total")
     note = "Standard deviations of log σ² about a quadratic curve in the logarithm of the variable."
     table = Table("collapse", "Does one variable determine the gradient noise?", columns, tuple(rows), note)

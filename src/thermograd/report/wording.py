@@ -9,7 +9,18 @@ import numpy as np
 
 from thermograd.figures.style import value_text
 
-__all__ = ["PROTOCOL_NAMES", "VERSIONS", "exact", "number", "percent", "place", "plain", "with_error"]
+__all__ = [
+    "PROTOCOL_NAMES",
+    "VERSIONS",
+    "exact",
+    "formula",
+    "number",
+    "percent",
+    "percent_with_error",
+    "place",
+    "plain",
+    "with_error",
+]
 
 PROTOCOL_NAMES = {"FixedSphere": "fixed sphere", "FixedELR": "fixed ELR", "FixedLR": "fixed LR"}
 """The protocols as running text names them."""
@@ -47,18 +58,19 @@ def with_error(value: float, error: float) -> str:
 
     Examples
     --------
-    >>> with_error(-1.02862, 0.0123), with_error(0.0034, float("nan")), with_error(float("nan"), 1.0)
-    ('−1.029 ± 0.012', '0.0034 (error unknown)', '–')
+    >>> with_error(-1.02862, 0.0123), with_error(578398.0, 52516.0), with_error(0.0034, float("nan"))
+    ('−1.029 ± 0.012', '578000 ± 53000', '0.0034 (error unknown)')
 
     """
     if not math.isfinite(value):
         return "–"
     if not (math.isfinite(error) and error > 0):
         return f"{number(value)} (error unknown)"
-    decimals = max(1 - math.floor(math.log10(error)), 0)
-    if decimals > 6 or abs(value) >= 1e6:
+    decimals = 1 - math.floor(math.log10(error))
+    if decimals > 6 or abs(value) >= 1e7:
         return f"{number(value, 4)} ± {number(error, 2)}"
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−", 1)
+    value, error = round(value, decimals), round(error, decimals)
+    return f"{value:.{max(decimals, 0)}f} ± {error:.{max(decimals, 0)}f}".replace("-", "−", 1)
 
 
 def percent(value: float) -> str:
@@ -71,6 +83,32 @@ def percent(value: float) -> str:
 
     """
     return f"{number(100 * value)}%" if math.isfinite(value) else "–"
+
+
+def percent_with_error(value: float, error: float) -> str:
+    """A fraction and its standard error as percentages.
+
+    Examples
+    --------
+    >>> percent_with_error(0.0253, 0.0041), percent_with_error(float("nan"), 0.1)
+    ('(2.53 ± 0.41)%', '–')
+
+    """
+    if not math.isfinite(value):
+        return "–"
+    return f"({with_error(100 * value, 100 * error)})%" if math.isfinite(error) else percent(value)
+
+
+def formula(text: str) -> str:
+    """A formula that is written as code, as it is printed.
+
+    Examples
+    --------
+    >>> formula("elr * radius**2"), formula("(dS/dlog wd)_elr = -(d-1)/2")
+    ('elr × radius²', '(dS/d log wd)_elr = −(d−1)/2')
+
+    """
+    return text.replace("**2", "²").replace(" * ", " × ").replace("-", "−").replace("dlog", "d log")
 
 
 def exact(value: float) -> str:
