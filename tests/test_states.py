@@ -355,6 +355,20 @@ def test_a_saved_dataset_comes_back_identical_and_byte_for_byte(run, tmp_path):
         assert list(map(str, sorted(tmp_path.glob("*.tmp")))) == []
 
 
+def test_text_of_any_make_is_text(run, tmp_path):
+    """Some packages keep their version in a subclass of str, which HDF5 does not take."""
+
+    class Version(str):
+        __slots__ = ()
+
+    attrs = {"torch_version": Version("2.13"), "names": np.array(["a", "b"]), "one": ["a"]}
+    loaded = load(save(run(attrs=attrs), tmp_path / "x.nc"))
+    assert loaded.attrs["torch_version"] == "2.13"
+    assert list(loaded.attrs["names"]) == ["a", "b"]
+    other = run(wd=0.5, attrs=attrs)
+    assert merge([loaded, other]).attrs["torch_version"] == "2.13"
+
+
 def test_plain_xarray_opens_the_file(run, tmp_path):
     path = save(stationary(run()), tmp_path / "states.nc")
     with xr.open_dataset(path, engine="h5netcdf") as opened:

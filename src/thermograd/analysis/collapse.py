@@ -32,7 +32,8 @@ class Spread:
     residual, residual_se
         Standard deviation about the curve in ``log sigma2`` (0.01 is 1%), and its standard error.
     ratio
-        ``residual`` over the total standard deviation: 0 for a perfect collapse, about 1 for none.
+        ``residual`` over the total standard deviation: 0 for a perfect collapse, about 1 for none. It
+        says nothing where the total is no larger than the measurement noise.
 
     """
 

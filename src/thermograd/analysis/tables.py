@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
 from thermograd.analysis.maxwell import maxwell
@@ -155,7 +156,7 @@ def markdown(rows: Sequence[Table4Row]) -> str:
         header = [protocol, "source", "R²", *columns, "max error", "mean error", "points (left out)"]
         lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
         for row in chosen:
-            cells = [row.label, row.source, _number(row.r_squared, math.nan, 4)]
+            cells = [row.label, row.source, _blank(f"{row.r_squared:.4f}")]
             cells += [_number(v, se, 4) for v, se in zip(row.numbers, row.errors, strict=True)]
             cells += [_percent(row.max_error, row.max_error_se), _percent(row.mean_error, row.mean_error_se)]
             cells.append(f"{row.n} ({row.left_out})" if row.n is not None else row.note or "–")
@@ -199,7 +200,13 @@ def csv_text(rows: Sequence[Table4Row]) -> str:
 def _number(value: float, error: float, digits: int) -> str:
     if math.isnan(value):
         return "–"
-    return f"{value:.{digits}f}" + (f" ± {error:.1g}" if math.isfinite(error) else "")
+    if math.isfinite(error):
+        return f"{value:.{digits}f} ± {error:.1g}"
+    return np.format_float_positional(round(value, 7), trim="-")  # published: its own digits
+
+
+def _blank(text: str) -> str:
+    return "–" if text == "nan" else text
 
 
 def _percent(value: float, error: float) -> str:

@@ -23,7 +23,7 @@ __all__ = [
     "colour_entries",
     "curves",
     "draw_curves",
-    "draw_legends",
+    "draw_key",
     "draw_line",
     "grid_axes",
     "hollow_entry",
@@ -90,9 +90,7 @@ def over_seeds(states: xr.Dataset, name: str) -> tuple[xr.DataArray, xr.DataArra
     own errors say and what their scatter says: seeds that disagree more than their errors allow show it.
     """
     if name not in states:
-        raise InputError(
-            f"figure: variable {name} is missing; expected it among {sorted(map(str, states))}"
-        )
+        raise InputError(f"figure: variable {name} is missing; expected it among {sorted(map(str, states))}")
     value = states[name].astype(float)
     error = states[f"{name}_se"].astype(float) if f"{name}_se" in states else xr.full_like(value, np.nan)
     good = states["status"] == "equilibrium" if "status" in states else xr.ones_like(value, dtype=bool)
@@ -217,31 +215,14 @@ def colour_entries(states: xr.Dataset, axis: str, most: int = 7) -> list[Line2D]
     ]
 
 
-def draw_legends(
-    ax: Axes,
-    states: xr.Dataset,
-    colour_axis: str,
-    kinds: Sequence[Line2D],
-    hollow: Sequence[Line2D],
-    *,
-    colour_key: bool,
-) -> None:
-    """Put the key of line kinds inside the axes and the key of colours beside them.
-
-    A caller that draws one key for many axes (``colour_key=False``) says there what hollow markers mean, too.
-    """
-    handles = [*kinds, *hollow] if colour_key else list(kinds)
-    if handles:
-        inside = ax.legend(handles=handles, loc="best", handlelength=1.8, handletextpad=0.5, borderpad=0.3)
-        if colour_key:
-            ax.add_artist(inside)
-    if colour_key:
-        # Last: matplotlib's layout makes room for the axes' current legend only.
-        ax.legend(
-            handles=colour_entries(states, colour_axis),
-            title=label(colour_axis),
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            borderaxespad=0.0,
-            handletextpad=0.2,
-        )
+def draw_key(ax: Axes, states: xr.Dataset, axis: str, kinds: Sequence[Line2D]) -> None:
+    """Put one key beside the axes, where it hides no data: the colours of a grid axis, then kinds of lines."""
+    ax.legend(
+        handles=[*colour_entries(states, axis), *kinds],
+        title=label(axis),
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
+        borderaxespad=0.0,
+        handlelength=1.8,
+        handletextpad=0.5,
+    )

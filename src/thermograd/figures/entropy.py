@@ -15,7 +15,7 @@ from thermograd.figures.draw import (
     Array,
     curves,
     draw_curves,
-    draw_legends,
+    draw_key,
     draw_line,
     grid_axes,
     hollow_entry,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["entropy_over_first", "entropy_over_second"]
 
 
-def entropy_over_first(states: xr.Dataset, ax: Axes, *, colour_key: bool = True) -> Axes:
+def entropy_over_first(states: xr.Dataset, ax: Axes, *, key: bool = True) -> Axes:
     """Draw the entropy over the learning rate (or ELR), one curve for each decay or radius (IG figure 2e).
 
     The dashed lines are the least-squares quadratic surface in the logarithms of both hyperparameters
@@ -41,8 +41,8 @@ def entropy_over_first(states: xr.Dataset, ax: Axes, *, colour_key: bool = True)
         Stationary states of one protocol, with ``entropy``.
     ax
         matplotlib axes to draw into.
-    colour_key
-        Whether to put the key of colours beside the axes.
+    key
+        Whether to put the key of colours and lines beside the axes.
 
     Returns
     -------
@@ -55,10 +55,10 @@ def entropy_over_first(states: xr.Dataset, ax: Axes, *, colour_key: bool = True)
         Unknown protocol, or a variable or grid axis missing.
 
     """
-    return _entropy(states, ax, 0, colour_key)
+    return _entropy(states, ax, 0, key)
 
 
-def entropy_over_second(states: xr.Dataset, ax: Axes, *, colour_key: bool = True) -> Axes:
+def entropy_over_second(states: xr.Dataset, ax: Axes, *, key: bool = True) -> Axes:
     """Draw the entropy over the weight decay or radius, one curve for each learning rate (IG figure 2f).
 
     Parameters
@@ -67,8 +67,8 @@ def entropy_over_second(states: xr.Dataset, ax: Axes, *, colour_key: bool = True
         Stationary states of one protocol, with ``entropy``.
     ax
         matplotlib axes to draw into.
-    colour_key
-        Whether to put the key of colours beside the axes.
+    key
+        Whether to put the key of colours and lines beside the axes.
 
     Returns
     -------
@@ -76,10 +76,10 @@ def entropy_over_second(states: xr.Dataset, ax: Axes, *, colour_key: bool = True
         The axes that were passed in; see `entropy_over_first` for what is drawn and raised.
 
     """
-    return _entropy(states, ax, 1, colour_key)
+    return _entropy(states, ax, 1, key)
 
 
-def _entropy(states: xr.Dataset, ax: Axes, along: int, colour_key: bool) -> Axes:
+def _entropy(states: xr.Dataset, ax: Axes, along: int, key: bool) -> Axes:
     axes = grid_axes(states)
     along_axis, other = axes[along], axes[1 - along]
     drawn = curves(states, "entropy", along_axis)
@@ -101,8 +101,9 @@ def _entropy(states: xr.Dataset, ax: Axes, along: int, colour_key: bool) -> Axes
     ax.set_title(TITLES["entropy"])
     ax.set_xlabel(label(along_axis))
     ax.set_ylabel(label("entropy"))
-    kinds = [style_entry("quadratic fit", "--")] if fit is not None else []
-    draw_legends(ax, states, other, kinds, hollow_entry(drawn), colour_key=colour_key)
+    if key:
+        kinds = [] if fit is None else [style_entry("quadratic fit", "--")]
+        draw_key(ax, states, other, [*kinds, *hollow_entry(drawn)])
     return ax
 
 

@@ -11,7 +11,7 @@ from thermograd.figures.entropy import entropy_over_first, entropy_over_second
 from thermograd.figures.grid import loss, sigma2, temperature
 from thermograd.figures.output import new_figure
 from thermograd.figures.radius import stationary_radius
-from thermograd.figures.style import label, styled
+from thermograd.figures.style import FORMULAS, label, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,14 +40,14 @@ def panels(states: xr.Dataset) -> Figure:
         Unknown protocol, or a grid axis missing.
 
     """
-    grid_axes(states)
+    radius = "effective_wd" if "radius" in grid_axes(states) else "norm"
     drawers = (sigma2, loss, stationary_radius, temperature, entropy_over_first, entropy_over_second)
-    needs = ("sigma2", "loss", "tr_sigma", "temperature", "entropy", "entropy")
+    needs = ("sigma2", "loss", radius, "temperature", "entropy", "entropy")
     with styled():
         figure = new_figure(11.0, 7.6)
         for letter, ax, draw, name in zip("abcdef", figure.subplots(2, 3).flat, drawers, needs, strict=True):
             if name in states:
-                draw(states, ax, colour_key=False)
+                draw(states, ax, key=False)
             else:
                 ax.set_axis_off()
                 ax.text(0.5, 0.5, f"{name} was not measured", ha="center", transform=ax.transAxes)
@@ -57,12 +57,17 @@ def panels(states: xr.Dataset) -> Figure:
 
 
 def _keys(figure: Figure, states: xr.Dataset) -> None:
-    """One key of each colour scale below all panels, and of hollow markers where there are any."""
+    """The keys of both colour scales and of the lines, below all panels, where they hide no data."""
     first, second = grid_axes(states)
     for axis, corner in ((second, "left"), (first, "right")):
         placed: dict[str, Any] = {"loc": f"outside lower {corner}", "title": label(axis), "ncols": 4}
         figure.legend(handles=colour_entries(states, axis, most=8), handletextpad=0.1, **placed)
-    if not bool((states["status"] == "equilibrium").all()):
-        hollow = style_entry("out of equilibrium", "none", marker="o", markerfacecolor="white")
-        centre: dict[str, Any] = {"loc": "outside lower center"}
-        figure.legend(handles=[hollow], handletextpad=0.1, **centre)
+    drawn = {str(line.get_gid()).rsplit(":", 1)[-1] for ax in figure.axes for line in ax.lines}
+    kinds = [style_entry(f"{f.text} (c)", f.line) for name, f in FORMULAS.items() if name in drawn]
+    if "fit" in drawn:
+        kinds.append(style_entry("quadratic fit (e, f)", "--"))
+    if "out-of-equilibrium" in drawn:
+        kinds.append(style_entry("out of equilibrium", "none", marker="o", markerfacecolor="white"))
+    if kinds:
+        centre: dict[str, Any] = {"loc": "outside lower center", "ncols": 2 if len(kinds) > 2 else 1}
+        figure.legend(handles=kinds, handlelength=1.6, handletextpad=0.4, columnspacing=1.0, **centre)

@@ -12,7 +12,7 @@ from thermograd.figures.axes import logarithmic
 from thermograd.figures.draw import (
     curves,
     draw_curves,
-    draw_legends,
+    draw_key,
     draw_line,
     grid_axes,
     hollow_entry,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["stationary_radius"]
 
 
-def stationary_radius(states: xr.Dataset, ax: Axes, *, colour_key: bool = True) -> Axes:
+def stationary_radius(states: xr.Dataset, ax: Axes, *, key: bool = True) -> Axes:
     """Draw the measured norm and its three predictions over the first hyperparameter (IG figures 2c and 12).
 
     On a fixed sphere the norm is given and the effective weight decay takes its place. Points are measured;
@@ -40,8 +40,8 @@ def stationary_radius(states: xr.Dataset, ax: Axes, *, colour_key: bool = True) 
         ``grad_sq`` there are no lines.
     ax
         matplotlib axes to draw into.
-    colour_key
-        Whether to put the key of colours beside the axes.
+    key
+        Whether to put the key of colours and lines beside the axes.
 
     Returns
     -------
@@ -69,9 +69,10 @@ def stationary_radius(states: xr.Dataset, ax: Axes, *, colour_key: bool = True) 
     ax.set_title(TITLES[name])
     ax.set_xlabel(label(first))
     ax.set_ylabel(label(name))
-    kinds = [style_entry(formula.text, formula.line) for formula in FORMULAS.values()]
-    kinds = kinds if predicted is not None else []
-    draw_legends(ax, states, second, kinds, hollow_entry(drawn), colour_key=colour_key)
+    if key:
+        lines = [] if predicted is None else list(FORMULAS.values())
+        kinds = [style_entry(formula.text, formula.line) for formula in lines]
+        draw_key(ax, states, second, [*kinds, *hollow_entry(drawn)])
     return ax
 
 

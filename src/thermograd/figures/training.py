@@ -196,9 +196,7 @@ def _single(trace: xr.Dataset) -> xr.Dataset:
     for axis in set(trace.dims) - {"step"}:
         if trace.sizes[axis] != 1:
             expected = "a single run: select one value of it"
-            raise InputError(
-                f"figure: {axis} has {trace.sizes[axis]} values; expected {expected}"
-            )
+            raise InputError(f"figure: {axis} has {trace.sizes[axis]} values; expected {expected}")
     _axes(trace)
     if "step" not in trace.dims:
         raise InputError(f"figure: the trace has dimensions {list(trace.dims)}; expected step among them")

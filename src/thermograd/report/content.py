@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 __all__ = ["Claim", "Picture", "Section", "Table", "Verdict"]
@@ -117,12 +117,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: paragraphs, then claims, tables, pictures and preformatted blocks."""
+    """A part of the page: paragraphs, then preformatted blocks, claims, tables and pictures."""
 
     anchor: str
     title: str
     paragraphs: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
-    blocks: tuple[str, ...] = field(default=())

@@ -127,8 +127,7 @@ def _common_attrs(parts: list[xr.Dataset]) -> dict[str, object]:
     for name in sorted({str(name) for part in parts for name in part.attrs}):
         # A run that never came to measure anything need not know what the others do.
         holders = [part for part in parts if name in part.attrs or not _is_empty(part)]
-        # Compared as text: a list comes back from a file as an array.
-        values = sorted({repr(np.asarray(part.attrs.get(name)).tolist()) for part in holders})
+        values = sorted({_text(part.attrs.get(name)) for part in holders})
         if len(values) == 1:
             attrs[name] = next(part.attrs[name] for part in parts if name in part.attrs)
         elif name in ENVIRONMENT_ATTRS:
@@ -137,6 +136,12 @@ def _common_attrs(parts: list[xr.Dataset]) -> dict[str, object]:
             raise InputError(f"merge: attribute {name} is {' and '.join(values)}; expected the same in all")
     attrs.pop("run_id", None)
     return attrs
+
+
+def _text(value: object) -> str:
+    """An attribute for comparison: from a file a list comes back as an array, a list of one as its item."""
+    items = np.atleast_1d(np.asarray(value)).tolist()
+    return repr(items[0] if len(items) == 1 else items)
 
 
 def _is_empty(part: xr.Dataset) -> bool:

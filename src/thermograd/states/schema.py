@@ -183,7 +183,8 @@ def _check_attrs(dataset: xr.Dataset, kind: Kind) -> None:
     for name, value in dataset.attrs.items():
         items = value if isinstance(value, (list, tuple, np.ndarray)) else [value]
         # Exactly what a NetCDF file can hold; found out here and not when a long run is to be saved.
-        if not all(isinstance(i, (str, int, float, np.number)) and not isinstance(i, bool) for i in items):
+        lawful = [isinstance(i, (str, int, float, np.number)) and not isinstance(i, bool) for i in items]
+        if not (lawful and all(lawful)):
             expected = "a text, a number, or a list of them"
             raise InputError(f"{kind}: attribute {name} is {value!r}; expected {expected}")
 

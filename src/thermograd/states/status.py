@@ -15,7 +15,7 @@ from thermograd.autocorrelation import mean_with_error
 __all__ = ["Drift", "Verdict", "drift", "judge"]
 
 _FALSE_ALARM = 0.0027  # two-sided: three standard errors of a Gaussian
-_INDEPENDENT = 10  # samples; a window worth fewer cannot tell a drift from a slow fluctuation
+_INDEPENDENT = 6  # samples; a window worth fewer cannot tell a drift from a slow fluctuation
 _LEAST_POINTS = 8  # log points in the window; the noise and the drift of fewer cannot be told apart
 
 
@@ -62,9 +62,10 @@ class Verdict:
 def drift(series: ArrayLike) -> Drift:
     """Compare the halves of a window.
 
-    The difference of the halves' means is measured against the noise *around a straight line through the
-    whole window*, with its autocorrelation: measured around each half's own mean, a strong drift passes for
-    slow noise and the test becomes blind to exactly what it should find.
+    The difference of the halves' means is measured against the noise *around a parabola through the whole
+    window*, with its autocorrelation: measured around each half's own mean, a strong drift passes for slow
+    noise and the test becomes blind to exactly what it should find (around a straight line, to a strong
+    relaxation).
 
     Parameters
     ----------
@@ -84,20 +85,21 @@ def drift(series: ArrayLike) -> Drift:
     compared = np.log(values) if logarithmic else values
     half = len(values) // 2
     difference = float(compared[-half:].mean() - compared[:half].mean())
-    noise = mean_with_error(_without_line(compared))
+    noise = mean_with_error(_without_parabola(compared))
     scale = 1.0 if logarithmic else float(np.abs(values).mean()) or 1.0
     relative = math.expm1(difference) if logarithmic else difference / scale
     # The halves have half the points each: the difference of their means has twice the whole mean's error.
     # Rounding leaves a noiseless series an error of about 1e-16, not a significance.
     error = math.hypot(2 * noise.se, 1e-12 * max(1.0, float(np.abs(compared).max())))
-    degrees = max(noise.n_effective - 2, 1.0)
+    degrees = max(noise.n_effective - 3, 1.0)
     threshold = float(stdtrit(degrees, 1 - _FALSE_ALARM / 2))
     return Drift(relative, difference / error, threshold, mean_with_error(compared).n_effective)
 
 
-def _without_line(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    time = np.arange(len(values)) - (len(values) - 1) / 2
-    left: NDArray[np.float64] = values - values.mean() - time * (time @ values) / (time @ time)
+def _without_parabola(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.polynomial.legendre.legvander(np.linspace(-1, 1, len(values)), 2)
+    coefficients, *_ = np.linalg.lstsq(powers, values, rcond=None)
+    left: NDArray[np.float64] = values - powers @ coefficients
     return left
 
 

@@ -107,11 +107,21 @@ def _to_bytes(dataset: xr.Dataset) -> bytes:
     """The file's content, made in memory: HDF5 crashes the process when a full disk stops it in mid-file."""
     # Sorted, so that the order in which variables were computed does not show in the file.
     ordered = dataset[sorted(map(str, dataset.data_vars))].drop_encoding()
+    ordered.attrs = {name: _plain(value) for name, value in dataset.attrs.items()}
     content = io.BytesIO()
     with h5netcdf.File(content, "w") as file:
         encoding = {str(name): {"_FillValue": None} for name in ordered.variables}
         ordered.dump_to_store(H5NetCDFStore(file), encoding=encoding)
     return content.getvalue()
+
+
+def _plain(value: object) -> object:
+    """Text as HDF5 takes it: neither NumPy strings nor the subclasses in which some packages keep a version."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, (list, tuple, np.ndarray)) and any(isinstance(item, str) for item in value):
+        return [str(item) for item in value]
+    return value
 
 
 def _line(error: Exception) -> str:

@@ -131,31 +131,35 @@ class _Pool:
                 futures[
                     executor.submit(work, i, specs[i], key, self.plan.data_sha256, self.folder)
                 ] = i
-            unfinished = set(futures)
-            while unfinished:
-                try:
-                    finished, unfinished = wait(unfinished, _POLL_SECONDS, FIRST_COMPLETED)
-                except KeyboardInterrupt:
-                    interrupted = True
-                    stop.set()
-                    continue
-                for future in finished:
-                    i = futures[future]
+            try:
+                unfinished = set(futures)
+                while unfinished:
                     try:
-                        outcome, reason = future.result()
-                    except BrokenProcessPool:
-                        if progress[i] > 0:
-                            broken.append(i)
-                        continue
-                    if outcome == FATAL:
-                        fatal = fatal or reason
+                        finished, unfinished = wait(unfinished, _POLL_SECONDS, FIRST_COMPLETED)
+                    except KeyboardInterrupt:
+                        interrupted = True
                         stop.set()
-                    elif outcome != STOPPED:
-                        progress[i] = specs[i].steps
-                        outcomes[outcome] += 1
-                        del left[i]
-                if self.on_progress is not None:
-                    self.on_progress(sum(progress[:]), total)
+                        continue
+                    for future in finished:
+                        i = futures[future]
+                        try:
+                            outcome, reason = future.result()
+                        except BrokenProcessPool:
+                            if progress[i] > 0:
+                                broken.append(i)
+                            continue
+                        if outcome == FATAL:
+                            fatal = fatal or reason
+                            stop.set()
+                        elif outcome != STOPPED:
+                            progress[i] = specs[i].steps
+                            outcomes[outcome] += 1
+                            del left[i]
+                    if self.on_progress is not None:
+                        self.on_progress(sum(progress[:]), total)
+            finally:
+                # Whatever ends this block, the pool must not work through the rest of the plan behind it.
+                stop.set()
         if fatal:
             raise InputError(f"{fatal}; {len(specs) - len(left)} finished runs are kept, run again to go on")
         return list(left), broken, interrupted

@@ -101,4 +101,6 @@ def _keep(write: Any, outcome: str, reason: str) -> tuple[str, str]:
         write()
     except InputError as error:
         return FATAL, str(error)
+    except Exception as error:
+        return FATAL, f"a result could not be written ({type(error).__name__}: {error})"
     return outcome, reason
