@@ -1,4 +1,4 @@
-"""The rooms keep to the rule of the house: lower imports higher, never the reverse, and the core stays light."""
+"""The rooms keep to the rule: lower imports higher, never the reverse, and the core stays light."""
 
 import ast
 import subprocess

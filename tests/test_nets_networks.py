@@ -209,11 +209,19 @@ def test_batch_norm_of_a_constant_channel(layout, offset):
     assert (live.square().mean((0, 2, 3)) - 1).abs().max() < 1e-5
 
 
-def test_batch_norm_has_first_and_second_derivatives():
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("constant", [False, True])
+def test_batch_norm_has_first_and_second_derivatives(layout, constant):
+    # with and without a constant channel: they take different ways
     x, _ = batch(3, 2, 2, torch.float64)
     x.requires_grad_()
-    assert torch.autograd.gradcheck(lambda t: batch_norm(t).sin(), (x,))
-    assert torch.autograd.gradgradcheck(lambda t: batch_norm(t).sin(), (x,))
+    keep = torch.tensor([1.0, 0.0 if constant else 1.0], dtype=torch.float64)[None, :, None, None]
+
+    def normal(t):
+        return batch_norm((t * keep).contiguous(memory_format=layout)).sin()
+
+    assert torch.autograd.gradcheck(normal, (x,))
+    assert torch.autograd.gradgradcheck(normal, (x,))
 
 
 def test_plain_kernel_has_second_derivatives():

@@ -14,7 +14,9 @@ def test_every_hyperparameter_must_be_positive_and_finite(name, bad):
     protocol = PROTOCOLS[name]
     for axis in protocol.axes:
         values = dict.fromkeys(protocol.axes, 0.1) | {axis: bad}
-        with pytest.raises(InputError, match=rf"{name}: {axis} .* is {bad!r}; expected a finite number above 0"):
+        with pytest.raises(
+            InputError, match=rf"{name}: {axis} .* is {bad!r}; expected a finite number above 0"
+        ):
             protocol(**values)
 
 

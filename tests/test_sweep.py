@@ -13,11 +13,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from thermograd.data import load as load_images  # noqa: E402
-from thermograd.errors import InputError  # noqa: E402
-from thermograd.protocol import FixedELR, FixedLR  # noqa: E402
-from thermograd.sweep import Plan, RunStore, collect, engine, finish, run_plan  # noqa: E402
-from thermograd.training import Measurement, TrainSpec  # noqa: E402
+from thermograd.data import load as load_images
+from thermograd.errors import InputError
+from thermograd.protocol import FixedELR, FixedLR
+from thermograd.sweep import Plan, RunStore, collect, engine, finish, run_plan
+from thermograd.training import Measurement, TrainSpec
 
 BRIEF = Measurement(log_every=10, noise_draws=6, queue_size=5, queue_every=2)
 
@@ -169,22 +169,27 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         run_plan(brief_plan(), tmp_path / "file" / "sub", workers=1)
 
 
-def test_a_full_disk_stops_the_sweep_with_one_line_and_keeps_what_is_done(tmp_path):
-    full = Path("/dev/full")
-    if not full.exists():
+def test_a_full_disk_stops_the_sweep_with_one_line_and_keeps_what_is_done(tmp_path, monkeypatch):
+    if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     plan = brief_plan()
-    run_plan(plan, tmp_path, workers=1)
-    store = RunStore(tmp_path)
-    key = plan.key(plan.specs()[2])
-    store.path(key).unlink()
-    # The temporary file of the next write is a link to a device without space.
-    from thermograd.files import atomic_path
+    monkeypatch.setattr(engine, "work", _full_disk_from_the_third_on)
+    with pytest.raises(InputError) as full:
+        run_plan(plan, tmp_path, workers=1)
+    monkeypatch.undo()
+    assert "No space left on device" in str(full.value)
+    assert "2 finished runs are kept" in str(full.value)
+    assert [point.state for point in RunStore(tmp_path).states(plan)] == ["finished"] * 2 + ["pending"] * 2
+    assert run_plan(plan, tmp_path, workers=1).done == 2
 
-    with pytest.raises(InputError, match="No space left on device"), atomic_path(store.path(key)) as part:
-        part.symlink_to(full)
-        part.write_text("x" * 100_000)
-    assert sum(point.state == "finished" for point in store.states(plan)) == 3
+
+def _full_disk_from_the_third_on(index, spec, key, data_sha256, folder):
+    from thermograd.sweep import worker
+
+    if index >= 2:
+        # The temporary file of the next write is a link to a device without space.
+        Path(folder, "runs", f".{key}.nc.{os.getpid()}.part").symlink_to("/dev/full")
+    return worker.work(index, spec, key, data_sha256, folder)
 
 
 def test_a_plan_from_other_numerics_or_nonsense_is_refused(tmp_path):

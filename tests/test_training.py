@@ -92,7 +92,9 @@ def test_an_exploding_run_is_a_result(monkeypatch):
     from thermograd.training import run
 
     walked = run.Run._train
-    monkeypatch.setattr(run.Run, "_train", lambda self, n: float("nan") if self.step >= 40 else walked(self, n))
+    monkeypatch.setattr(
+        run.Run, "_train", lambda self, n: float("nan") if self.step >= 40 else walked(self, n)
+    )
     trace = train(spec(PROTOCOLS[1]))
     assert trace.outcome.item() == "diverged"
     assert "between iterations 40 and 60" in trace.outcome_reason.item()

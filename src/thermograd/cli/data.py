@@ -30,7 +30,9 @@ def info(source: str, json_: bool) -> None:
 
 @data.command()
 @click.argument("name", type=click.Choice(["cifar10", "cifar100"]))
-@click.option("--mirror", help="Address of a folder that holds the official archive, if the official page fails.")
+@click.option(
+    "--mirror", help="Address of a folder that holds the official archive, if the official page fails."
+)
 def fetch(name: str, mirror: str | None) -> None:
     """Download the official binary archive of NAME, check its hash, and keep it in the cache."""
     from thermograd.data import fetch as call

@@ -1,4 +1,4 @@
-"""Options that several commands share: grid values, TOML configuration, protocols told by their parameters."""
+"""Options that several commands share: grid values, TOML files, protocols told by their parameters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Values(click.ParamType[list[float]]):
-    """Numbers: ``0.1``, ``0.01,0.1``, ``0.001:0.1:5`` (five of them, log-spaced), or a list in a TOML file."""
+    """Numbers: ``0.1``, ``0.01,0.1``, ``0.001:0.1:5`` (five, log-spaced), or a list in a TOML file."""
 
     name = "values"
 
@@ -81,7 +81,9 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
     try:
         content = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path} cannot be read as TOML ({error}); expected a file of option = value") from error
+        raise InputError(
+            f"{path} cannot be read as TOML ({error}); expected a file of option = value"
+        ) from error
     known = {param.name for param in ctx.command.params} - {"config", None}
     defaults = {key.replace("-", "_"): value for key, value in content.items()}
     for key, value in defaults.items():
@@ -95,12 +97,21 @@ def run_options(command: Command) -> Command:
     """The options that describe a training run, apart from its protocol."""
     options = [
         click.option("--architecture", default="ConvNet", show_default=True, help="ConvNet or ResNet18."),
-        click.option("--width", type=click.IntRange(1), default=1, show_default=True, help="Width of the network."),
         click.option(
-            "--data", default="digits", show_default=True, help="digits, cifar10, cifar100, or a folder or archive."
+            "--width", type=click.IntRange(1), default=1, show_default=True, help="Width of the network."
         ),
-        click.option("--subset", type=click.IntRange(1), help="Train on this many images, classes kept in proportion."),
-        click.option("--steps", type=click.IntRange(1), default=20_000, show_default=True, help="Iterations."),
+        click.option(
+            "--data",
+            default="digits",
+            show_default=True,
+            help="digits, cifar10, cifar100, or a folder or archive.",
+        ),
+        click.option(
+            "--subset", type=click.IntRange(1), help="Train on this many images, classes kept in proportion."
+        ),
+        click.option(
+            "--steps", type=click.IntRange(1), default=20_000, show_default=True, help="Iterations."
+        ),
         click.option("--batch-size", type=click.IntRange(2), default=128, show_default=True),
         click.option(
             "--initial-radius", type=float, help="Weight norm at the start; default: near the stationary one."
@@ -110,20 +121,36 @@ def run_options(command: Command) -> Command:
             type=click.IntRange(0),
             default=2_000,
             show_default=True,
-            help="Without --initial-radius: iterations in which the norm follows its predicted stationary value.",
+            help="Without --initial-radius: iterations in which the norm follows its prediction.",
         ),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
         click.option(
-            "--log-every", type=click.IntRange(1), default=200, show_default=True, help="Iterations between logs."
+            "--log-every",
+            type=click.IntRange(1),
+            default=200,
+            show_default=True,
+            help="Iterations between logs.",
         ),
         click.option(
-            "--noise-draws", type=click.IntRange(6), default=20, show_default=True, help="Gradients per log point."
+            "--noise-draws",
+            type=click.IntRange(6),
+            default=20,
+            show_default=True,
+            help="Gradients per log point.",
         ),
         click.option(
-            "--queue-size", type=click.IntRange(3), default=200, show_default=True, help="Directions per entropy."
+            "--queue-size",
+            type=click.IntRange(3),
+            default=200,
+            show_default=True,
+            help="Directions per entropy.",
         ),
         click.option(
-            "--queue-every", type=click.IntRange(1), default=10, show_default=True, help="Iterations between them."
+            "--queue-every",
+            type=click.IntRange(1),
+            default=10,
+            show_default=True,
+            help="Iterations between them.",
         ),
     ]
     for option in reversed(options):

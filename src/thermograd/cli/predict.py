@@ -13,11 +13,15 @@ __all__ = ["predict"]
 
 @click.command()
 @click.option("--lr", type=float, help="Learning rate (fixed LR, with --wd).")
-@click.option("--elr", type=float, help="Effective learning rate (fixed ELR with --wd, sphere with --radius).")
+@click.option(
+    "--elr", type=float, help="Effective learning rate (fixed ELR with --wd, sphere with --radius)."
+)
 @click.option("--wd", type=float, help="Weight decay.")
 @click.option("--radius", type=float, help="Radius of the fixed sphere.")
 @click.option("--tr-sigma", type=float, required=True, help="Trace of the gradient covariance, unit sphere.")
-@click.option("--grad-sq", type=float, default=0.0, show_default=True, help="Squared full gradient, unit sphere.")
+@click.option(
+    "--grad-sq", type=float, default=0.0, show_default=True, help="Squared full gradient, unit sphere."
+)
 @click.option("--dim", type=int, required=True, help="Number of scale-invariant weights.")
 @config_option
 @json_option

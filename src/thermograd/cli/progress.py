@@ -19,7 +19,13 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
         nonlocal bar
         if bar is None:
             bar = tqdm(
-                total=total, initial=done, desc=what, unit="step", unit_scale=True, mininterval=1.0, smoothing=0.05
+                total=total,
+                initial=done,
+                desc=what,
+                unit="step",
+                unit_scale=True,
+                mininterval=1.0,
+                smoothing=0.05,
             )
         bar.update(done - bar.n)
 

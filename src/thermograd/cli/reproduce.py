@@ -17,10 +17,18 @@ def reproduce() -> None:
 
 
 @reproduce.command("ideal-gas")
-@click.option("--scale", type=click.Choice(["quick"]), default="quick", show_default=True, help="Size of the grids.")
-@click.option("--data", default="digits", show_default=True, help="digits, cifar10, or a folder or archive of CIFAR-10.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("results/ideal-gas"), show_default=True, help="Results."
+    "--scale", type=click.Choice(["quick"]), default="quick", show_default=True, help="Size of the grids."
+)
+@click.option(
+    "--data", default="digits", show_default=True, help="digits, cifar10, or a folder or archive of CIFAR-10."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("results/ideal-gas"),
+    show_default=True,
+    help="Results.",
 )
 @workers_option
 @config_option

@@ -90,7 +90,12 @@ def status(folder: Path, json_: bool) -> None:
 
     points = RunStore(folder).states(Plan.load(folder))
     rows = [
-        {"protocol": type(p.spec.protocol).__name__, **p.spec.protocol.values, "state": p.state, "reason": p.reason}
+        {
+            "protocol": type(p.spec.protocol).__name__,
+            **p.spec.protocol.values,
+            "state": p.state,
+            "reason": p.reason,
+        }
         for p in points
     ]
     if json_:

@@ -14,7 +14,9 @@ __all__ = ["train"]
 
 @click.command()
 @click.option("--lr", type=float, help="Learning rate (fixed LR, with --wd).")
-@click.option("--elr", type=float, help="Effective learning rate (fixed ELR with --wd, sphere with --radius).")
+@click.option(
+    "--elr", type=float, help="Effective learning rate (fixed ELR with --wd, sphere with --radius)."
+)
 @click.option("--wd", type=float, help="Weight decay.")
 @click.option("--radius", type=float, help="Radius of the fixed sphere.")
 @run_options
@@ -22,7 +24,13 @@ __all__ = ["train"]
 @config_option
 @json_option
 def train(
-    lr: float | None, elr: float | None, wd: float | None, radius: float | None, out: Path, json_: bool, **run: Any
+    lr: float | None,
+    elr: float | None,
+    wd: float | None,
+    radius: float | None,
+    out: Path,
+    json_: bool,
+    **run: Any,
 ) -> None:
     """Train one network under one protocol and print its stationary state."""
     from thermograd.cli.progress import progress_bar

@@ -216,7 +216,7 @@ def colour_entries(states: xr.Dataset, axis: str, most: int = 7) -> list[Line2D]
 
 
 def draw_key(ax: Axes, states: xr.Dataset, axis: str, kinds: Sequence[Line2D]) -> None:
-    """Put one key beside the axes, where it hides no data: the colours of a grid axis, then kinds of lines."""
+    """Put one key beside the axes, where it hides no data: colours of a grid axis, then kinds of lines."""
     ax.legend(
         handles=[*colour_entries(states, axis), *kinds],
         title=label(axis),

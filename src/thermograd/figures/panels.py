@@ -57,7 +57,7 @@ def panels(states: xr.Dataset) -> Figure:
 
 
 def _keys(figure: Figure, states: xr.Dataset) -> None:
-    """The keys of both colour scales and of the lines, below all panels, where they hide no data."""
+    """The keys of lines above all panels and of both colour scales below, where they hide no data."""
     first, second = grid_axes(states)
     for axis, corner in ((second, "left"), (first, "right")):
         placed: dict[str, Any] = {"loc": f"outside lower {corner}", "title": label(axis), "ncols": 4}
@@ -69,5 +69,5 @@ def _keys(figure: Figure, states: xr.Dataset) -> None:
     if "out-of-equilibrium" in drawn:
         kinds.append(style_entry("out of equilibrium", "none", marker="o", markerfacecolor="white"))
     if kinds:
-        centre: dict[str, Any] = {"loc": "outside lower center", "ncols": 2 if len(kinds) > 2 else 1}
-        figure.legend(handles=kinds, handlelength=1.6, handletextpad=0.4, columnspacing=1.0, **centre)
+        above: dict[str, Any] = {"loc": "outside upper center", "ncols": len(kinds)}
+        figure.legend(handles=kinds, handlelength=2.0, handletextpad=0.5, **above)

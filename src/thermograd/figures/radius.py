@@ -60,10 +60,10 @@ def stationary_radius(states: xr.Dataset, ax: Axes, *, key: bool = True) -> Axes
     draw_curves(ax, drawn, joined=False)
     predicted = _predicted(states)
     if predicted is not None:
-        for key, formula in FORMULAS.items():
-            values = predicted.sel(version=key).transpose(second, first).values
+        for version, formula in FORMULAS.items():
+            values = predicted.sel(version=version).transpose(second, first).values
             for i, curve in enumerate(drawn):
-                gid = f"{curve.gid}:{key}"
+                gid = f"{curve.gid}:{version}"
                 draw_line(ax, curve.x, values[i], gid=gid, style=formula.line, colour=curve.colour)
     logarithmic(ax)
     ax.set_title(TITLES[name])

@@ -128,7 +128,14 @@ def batch_norm(x: Tensor) -> Tensor:
     0.0
 
     """
-    out: Tensor = _BatchNorm.apply(x)  # type: ignore[no-untyped-call]
+    out: Tensor
+    if x.device.type == "cpu" and not _is_wide(x) and not torch.compiler.is_compiling():
+        # Nearly always every channel stands out of round-off, and torch's own operation, without its epsilon,
+        # is all there is to do. Elsewhere looking at the numbers would make the host wait for the device.
+        out, mean, invstd = torch.native_batch_norm(x, None, None, None, None, True, 0.0, 0.0)
+        if float((mean * invstd).abs().max()) * _ROUND_OFF * torch.finfo(mean.dtype).eps < 1:
+            return out
+    out = _BatchNorm.apply(x)  # type: ignore[no-untyped-call]
     return out
 
 

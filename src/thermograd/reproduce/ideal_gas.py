@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from thermograd.reproduce.presets import preset_plan
 from thermograd.reproduce.verify import Verification, read_states, verify
-from thermograd.sweep import SweepSummary, finish, run_plan
+from thermograd.sweep import Plan, RunStore, SweepSummary, finish, run_plan
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Reproduction", "reproduce_ideal_gas"]
 
@@ -47,13 +51,34 @@ def reproduce_ideal_gas(
         Called with (iterations done, iterations in all).
 
     """
-    from thermograd.report import write_report
-
     plan = preset_plan("ideal-gas", scale, data)
     summary = run_plan(plan, folder, workers=workers, on_progress=on_progress)
     if summary.interrupted:
         return Reproduction(summary, None, None)
     finish(plan, folder)
     states = read_states(folder)
-    report = write_report(states, folder / "report.html", title="The ideal gas of SGD, measured")
-    return Reproduction(summary, verify(states), report)
+    return Reproduction(
+        summary, verify(states), _report(plan, states, folder, f"--scale {scale} --data {data}")
+    )
+
+
+def _report(plan: Plan, states: dict[str, xr.Dataset], folder: Path, options: str) -> Path:
+    from thermograd.report import write_report
+
+    store = RunStore(folder)
+    done = [point.spec for point in store.states(plan) if point.state == "finished"]
+    examples = {}
+    for protocol in states:
+        specs = [spec for spec in done if type(spec.protocol).__name__ == protocol]
+        if specs:
+            spec = specs[len(specs) // 2]  # from the middle of the grid, neither slowest nor wildest
+            examples[str(spec.protocol)] = store.load(plan.key(spec))
+    first = next(iter(states.values()))
+    return write_report(
+        states,
+        folder / "report.html",
+        title="The ideal gas of SGD, measured",
+        command=f"thermograd reproduce ideal-gas {options}",
+        label=f"{first.attrs['architecture']}, {first.attrs['data_name']}",
+        runs=examples,
+    )

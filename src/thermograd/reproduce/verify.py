@@ -40,7 +40,7 @@ class Verification:
     left_out
         The other points, with status and reason.
     radius
-        V1: median and worst relative error of the three predictions of the radius (or effective weight decay).
+        V1: median and worst relative error of the three predictions of the radius (effective weight decay).
     table_4
         V3: the Maxwell relations, the papers' rows beside ours.
     pressure
@@ -70,7 +70,10 @@ class Verification:
         for protocol, (good, total) in self.equilibrium.items():
             lines.append(f"{protocol}: {good} of {total} points in equilibrium")
             lines += [f"  left out: {point}" for point in self.left_out[protocol]]
-        lines += ["", "V1: |measured / predicted - 1| of the radius (on the sphere: of the effective weight decay)"]
+        lines += [
+            "",
+            "V1: |measured / predicted - 1| of the radius (on the sphere: of the effective weight decay)",
+        ]
         for protocol, summaries in self.radius.items():
             for s in summaries:
                 place = ", ".join(f"{name} {value:g}" for name, value in s.worst_at.items())
@@ -79,7 +82,9 @@ class Verification:
         lines += ["", "V3: the Maxwell relations (IG table 4)", "", markdown(self.table_4)]
         if self.pressure is not None:
             lines += ["", "V3 on the sphere: (dp/dT)_V over its ideal value (d-1)/(2V)"]
-            lines += [f"  radius {s.radius:g}: {s.ratio:.3f} ± {s.ratio_se:.3f}" for s in self.pressure.slopes]
+            lines += [
+                f"  radius {s.radius:g}: {s.ratio:.3f} ± {s.ratio_se:.3f}" for s in self.pressure.slopes
+            ]
         lines += ["", "Collapse of sigma2: spread about one curve, as a part of the total spread"]
         for protocol, c in self.collapse.items():
             right = f"over {c.right.variable}: {c.right.ratio:.1%} (residual {c.right.residual:.1%})"

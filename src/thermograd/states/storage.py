@@ -116,7 +116,7 @@ def _to_bytes(dataset: xr.Dataset) -> bytes:
 
 
 def _plain(value: object) -> object:
-    """Text as HDF5 takes it: neither NumPy strings nor the subclasses in which some packages keep a version."""
+    """Text as HDF5 takes it: neither NumPy strings nor the subclasses of str that some versions are."""
     if isinstance(value, str):
         return str(value)
     if isinstance(value, (list, tuple, np.ndarray)) and any(isinstance(item, str) for item in value):

@@ -35,6 +35,9 @@ def collect(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
     if not done:
         reasons = "; ".join(sorted({point.reason for point in points}))
         raise InputError(f"{folder} has no finished run ({reasons}); expected at least one")
+    for trace in done.values():
+        # How long a run took says nothing about its numbers; left in, no two sweeps would be equal.
+        trace.attrs.pop("wall_time_s", None)
     dim = int(next(iter(done.values())).attrs["dim"])
     traces = {}
     for protocol in plan.protocols:

@@ -128,9 +128,7 @@ class _Pool:
             futures: dict[Future[tuple[str, str]], int] = {}
             for i in indices:
                 key = self.plan.key(specs[i])
-                futures[
-                    executor.submit(work, i, specs[i], key, self.plan.data_sha256, self.folder)
-                ] = i
+                futures[executor.submit(work, i, specs[i], key, self.plan.data_sha256, self.folder)] = i
             try:
                 unfinished = set(futures)
                 while unfinished:

@@ -1,4 +1,4 @@
-"""What a sweep will do: its grids and the template of their runs, kept as one JSON file in the sweep's folder."""
+"""What a sweep will do: its grids and the template of their runs, kept as one JSON file in its folder."""
 
 from __future__ import annotations
 

@@ -86,7 +86,9 @@ class RunStore:
         except Timeout:
             raise InputError(f"{self.folder} is in use by another running sweep; wait for it") from None
         except OSError as error:
-            raise InputError(f"cannot write {self.folder}: {error.strerror}; expected a writable folder") from error
+            raise InputError(
+                f"cannot write {self.folder}: {error.strerror}; expected a writable folder"
+            ) from error
         try:
             yield
         finally:

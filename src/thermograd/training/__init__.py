@@ -1,4 +1,4 @@
-"""Training runs: what one is (`TrainSpec`), and doing it (`train`). Importing this room does not import torch."""
+"""Training runs: what one is (`TrainSpec`), and doing it (`train`); torch is imported when one is done."""
 
 from thermograd.training.loop import train
 from thermograd.training.spec import Measurement, TrainSpec, grid_specs

@@ -86,9 +86,7 @@ def empty_trace(spec: TrainSpec, dim: int, reason: str) -> xr.Dataset:
     return _trace(spec, dim, [], "failed", reason)
 
 
-def _trace(
-    spec: TrainSpec, dim: int, rows: list[dict[str, float]], outcome: str, reason: str
-) -> xr.Dataset:
+def _trace(spec: TrainSpec, dim: int, rows: list[dict[str, float]], outcome: str, reason: str) -> xr.Dataset:
     from thermograd.states import new_trace
 
     steps = log_steps(spec.steps, spec.measurement)

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from thermograd.data import ImageData
 from thermograd.data.sampling import BatchSampler
@@ -55,9 +55,7 @@ class Run:
         self.noise_batches = self._batches("noise")
         self.projections = np.random.default_rng(spec.stream("projections"))
         check = slice(0, min(spec.batch_size, len(self.images)))
-        scale_invariant_parameters(
-            self.model, (self.images[check], self.labels[check])
-        ).raise_if_not_fully()
+        scale_invariant_parameters(self.model, (self.images[check], self.labels[check])).raise_if_not_fully()
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.dim = dimension(self.model)
         self._start_at(self._initial_radius())
@@ -124,7 +122,7 @@ class Run:
         total = torch.zeros((), dtype=torch.float64)
         for step in range(self.step + 1, self.step + count + 1):
             index = next(self.batches)
-            loss = F.cross_entropy(model(self.images[index]), self.labels[index])
+            loss = functional.cross_entropy(model(self.images[index]), self.labels[index])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -142,14 +140,16 @@ class Run:
         index = next(self.noise_batches)
         logits = self.model(self.images[index])
         self._correct += logits.detach().argmax(1).eq(self.labels[index]).sum()
-        return torch.autograd.grad(F.cross_entropy(logits, self.labels[index]), self.parameters)
+        return torch.autograd.grad(functional.cross_entropy(logits, self.labels[index]), self.parameters)
 
     _correct: Tensor = torch.zeros((), dtype=torch.int64)
 
     def _frozen_measurements(self) -> dict[str, float]:
         draws = self.spec.measurement.noise_draws
         self._correct = torch.zeros((), dtype=torch.int64)
-        noise = gradient_noise(self._sample_gradient, rtol=None, min_draws=draws, max_draws=draws, norm=weight_norm(self.model))
+        noise = gradient_noise(
+            self._sample_gradient, rtol=None, min_draws=draws, max_draws=draws, norm=weight_norm(self.model)
+        )
         correct = float(self._correct) / (draws * self.spec.batch_size)
         test_loss, test_accuracy = self._test()
         return {
@@ -165,7 +165,7 @@ class Run:
         chunks = max(1, round(len(self.test_images) / self.spec.batch_size))
         logits = torch.cat([self.model(chunk) for chunk in self.test_images.chunk(chunks)])
         accuracy = logits.argmax(1).eq(self.test_labels).double().mean()
-        return float(F.cross_entropy(logits, self.test_labels)), float(accuracy)
+        return float(functional.cross_entropy(logits, self.test_labels)), float(accuracy)
 
     def _entropy(self) -> dict[str, float]:
         names = ("entropy_sphere", "entropy_autocorrelation_time", "entropy_effective_samples")
@@ -174,6 +174,4 @@ class Run:
         window = self.queue.take_window()
         estimate = kozachenko_leonenko(window, manifold="sphere")
         honesty = diagnose(window, rng=self.projections)
-        return dict(
-            zip(names, (estimate.entropy, honesty.time_directions, honesty.n_effective), strict=True)
-        )
+        return dict(zip(names, (estimate.entropy, honesty.time_directions, honesty.n_effective), strict=True))

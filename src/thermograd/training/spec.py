@@ -110,9 +110,8 @@ class TrainSpec:
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
-            raise InputError(
-                f"TrainSpec: architecture is {self.architecture!r}; expected one of {', '.join(ARCHITECTURES)}"
-            )
+            expected = f"expected one of {', '.join(ARCHITECTURES)}"
+            raise InputError(f"TrainSpec: architecture is {self.architecture!r}; {expected}")
         for name, least in (("width", 1), ("steps", 1), ("batch_size", 2), ("thermalise", 0), ("seed", 0)):
             _whole("TrainSpec", name, getattr(self, name), least)
         if self.subset is not None:
@@ -134,7 +133,9 @@ class TrainSpec:
         known = {f.name for f in fields(cls)}
         for name in plain:
             if name not in known:
-                raise InputError(f"TrainSpec: unknown key {name!r}; expected one of {', '.join(sorted(known))}")
+                raise InputError(
+                    f"TrainSpec: unknown key {name!r}; expected one of {', '.join(sorted(known))}"
+                )
         protocol = dict(plain["protocol"])
         kind = protocol.pop("name", None)
         if kind not in PROTOCOLS:
