@@ -269,19 +269,6 @@ def test_predicted_norm_follows_the_radius_equation_from_any_start(protocol, law
         assert abs(figures.predicted_norm(trace)[-1] / exact[-1] - 1) > 0.1
 
 
-def test_prediction_starts_where_the_run_stops_setting_its_norm():
-    step = np.arange(100, 1001, 100)
-    measured = {"loss": np.ones(10), "norm": np.full(10, 3.0), "batch_grad_sq": np.full(10, 100.0)}
-    attrs = {"spec": '{"thermalise": 400, "initial_radius": null}'}
-    trace = new_trace(FixedLR(lr=0.05, wd=0.01), step, measured, dim=DIM, attrs=attrs)
-    predicted = figures.predicted_norm(trace)
-    assert np.isnan(predicted[:3]).all()
-    assert predicted[3] == pytest.approx(3.0)
-    # From 3 the radius relaxes towards (lr m / 2 wd)^(1/4) = 3.98.
-    assert (np.diff(predicted[3:]) > 0).all()
-    assert predicted[-1] < 3.98
-
-
 def test_sphere_run_shows_the_effective_decay_beside_the_finite_step_law():
     step, square = np.arange(10, 101, 10), np.linspace(900.0, 500.0, 10)
     decay = effective_wd_sphere(0.03, 2.0, square).finite_step

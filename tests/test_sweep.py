@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+import broken_workers
 from thermograd.data import load as load_images
 from thermograd.errors import InputError
 from thermograd.protocol import FixedELR, FixedLR
@@ -24,7 +25,7 @@ BRIEF = Measurement(log_every=10, noise_draws=6, queue_size=5, queue_every=2)
 
 def brief_plan(steps=30, lrs=(0.1, 0.2), **changes):
     grid = FixedLR.grid(lr=list(lrs), wd=[0.01, 0.02])
-    template = TrainSpec(next(iter(grid)), steps=steps, measurement=BRIEF, **changes)
+    template = TrainSpec(next(iter(grid)), steps=steps, anneal=0, measurement=BRIEF, **changes)
     return Plan(((grid, template),), load_images("digits").sha256)
 
 
@@ -112,7 +113,7 @@ def test_an_exception_in_a_run_becomes_a_note(tmp_path):
 
 
 def test_a_worker_that_dies_is_replaced_and_its_run_given_up_in_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "work", _die_on_the_first)
+    monkeypatch.setattr(engine, "work", broken_workers.die_on_the_first)
     plan = brief_plan()
     summary = run_plan(plan, tmp_path, workers=1)
     assert (summary.done, summary.failed) == (3, 1)
@@ -121,13 +122,11 @@ def test_a_worker_that_dies_is_replaced_and_its_run_given_up_in_the_end(tmp_path
     assert reasons[1:] == ["", "", ""]
 
 
-def _die_on_the_first(index, spec, key, data_sha256, folder):
-    from thermograd.sweep import worker
-
-    if index == 0:
-        worker._shared["progress"][0] = 1
-        os.kill(os.getpid(), signal.SIGKILL)
-    return worker.work(index, spec, key, data_sha256, folder)
+def test_workers_that_cannot_even_start_end_the_sweep(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "work", broken_workers.die_at_once)
+    plan = brief_plan()
+    assert run_plan(plan, tmp_path, workers=2).failed == 4
+    assert all("died 2 times" in point.reason for point in RunStore(tmp_path).states(plan))
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
@@ -173,7 +172,7 @@ def test_a_full_disk_stops_the_sweep_with_one_line_and_keeps_what_is_done(tmp_pa
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     plan = brief_plan()
-    monkeypatch.setattr(engine, "work", _full_disk_from_the_third_on)
+    monkeypatch.setattr(engine, "work", broken_workers.full_disk_from_the_third_on)
     with pytest.raises(InputError) as full:
         run_plan(plan, tmp_path, workers=1)
     monkeypatch.undo()
@@ -181,15 +180,6 @@ def test_a_full_disk_stops_the_sweep_with_one_line_and_keeps_what_is_done(tmp_pa
     assert "2 finished runs are kept" in str(full.value)
     assert [point.state for point in RunStore(tmp_path).states(plan)] == ["finished"] * 2 + ["pending"] * 2
     assert run_plan(plan, tmp_path, workers=1).done == 2
-
-
-def _full_disk_from_the_third_on(index, spec, key, data_sha256, folder):
-    from thermograd.sweep import worker
-
-    if index >= 2:
-        # The temporary file of the next write is a link to a device without space.
-        Path(folder, "runs", f".{key}.nc.{os.getpid()}.part").symlink_to("/dev/full")
-    return worker.work(index, spec, key, data_sha256, folder)
 
 
 def test_a_plan_from_other_numerics_or_nonsense_is_refused(tmp_path):

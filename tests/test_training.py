@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from thermograd.errors import InputError  # noqa: E402
 from thermograd.protocol import FixedELR, FixedLR, FixedSphere  # noqa: E402
-from thermograd.theory.radius import stationary_radius_elr  # noqa: E402
+from thermograd.theory.radius import stationary_radius_elr, stationary_radius_lr  # noqa: E402
 from thermograd.training import Measurement, TrainSpec, train  # noqa: E402
 from thermograd.training.schedule import log_steps  # noqa: E402
 
@@ -26,7 +26,7 @@ def _one_thread():
 
 
 def spec(protocol, **changes):
-    return TrainSpec(protocol, **{"steps": 60, "thermalise": 20, "measurement": BRIEF} | changes)
+    return TrainSpec(protocol, **{"steps": 60, "anneal": 30, "measurement": BRIEF} | changes)
 
 
 PROTOCOLS = [FixedSphere(elr=5e-3, radius=2.0), FixedELR(elr=5e-3, wd=0.01), FixedLR(lr=0.1, wd=0.01)]
@@ -70,17 +70,39 @@ def test_the_sphere_holds_its_radius():
 
 
 def test_the_papers_start_is_kept():
-    trace = train(spec(FixedELR(elr=1e-6, wd=1e-3), initial_radius=1.0))
+    trace = train(spec(FixedELR(elr=1e-6, wd=1e-3), initial_radius=1.0, anneal=0))
     np.testing.assert_allclose(trace.norm, 1.0, rtol=1e-4)
 
 
-def test_a_thermalised_start_lies_near_the_stationary_radius():
-    protocol = FixedELR(elr=2e-3, wd=0.01)
-    trace = train(spec(protocol, steps=200, thermalise=160))
-    # The last setting used the gradients of iterations 140 to 160.
-    used = trace.batch_grad_sq.values.ravel()[7]
-    expected = stationary_radius_elr(protocol.elr, protocol.wd, used).finite_step
-    assert trace.norm.values.ravel()[8] == pytest.approx(float(expected), rel=0.02)
+@pytest.mark.parametrize("protocol", [FixedELR(elr=2e-3, wd=0.01), FixedLR(lr=0.1, wd=0.01)])
+def test_a_prepared_run_starts_near_its_stationary_radius(protocol):
+    trace = train(spec(protocol, steps=40, anneal=300))
+    measured = trace.batch_grad_sq.values.ravel()[0]
+    law = stationary_radius_elr if isinstance(protocol, FixedELR) else stationary_radius_lr
+    expected = float(law(*protocol.values.values(), measured).finite_step)
+    # The radius goes with the root or the fourth root of a mean of 20 gradient squares, 20% uncertain.
+    assert trace.norm.values.ravel()[0] == pytest.approx(expected, rel=0.15)
+
+
+def test_annealing_ends_at_the_protocol_s_own_step():
+    from thermograd.data import load
+    from thermograd.training.run import Run
+
+    seen = []
+
+    class Watched(Run):
+        def _walk(self, optimizer, count):
+            seen.append(optimizer.param_groups[0]["lr"])
+            return super()._walk(optimizer, count)
+
+    Watched(spec(FixedELR(elr=5e-3, wd=0.01), anneal=90, anneal_from=0.04), load("digits"))
+    assert len(seen) == 30
+    assert seen == sorted(seen, reverse=True)
+    assert seen[0] < 0.04
+    assert seen[-1] == pytest.approx(5e-3)
+    seen.clear()
+    Watched(spec(FixedELR(elr=5e-3, wd=0.01), anneal=0), load("digits"))
+    assert seen == []
 
 
 def test_the_gradient_noise_splits_the_mean_square_exactly():
@@ -103,7 +125,7 @@ def test_an_exploding_run_is_a_result(monkeypatch):
 
 
 def test_a_step_size_beyond_all_bounds_really_diverges():
-    trace = train(spec(FixedLR(lr=1e20, wd=1.0), initial_radius=1e-18))
+    trace = train(spec(FixedLR(lr=1e20, wd=1.0), initial_radius=1e-18, anneal=0))
     assert trace.outcome.item() == "diverged"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from thermograd.errors import InputError
@@ -41,7 +42,8 @@ def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
                 os.fsync(handle.fileno())
             temporary.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # gone already, or in a folder that never came to be
+                temporary.unlink()
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(

@@ -114,14 +114,19 @@ def run_options(command: Command) -> Command:
         ),
         click.option("--batch-size", type=click.IntRange(2), default=128, show_default=True),
         click.option(
-            "--initial-radius", type=float, help="Weight norm at the start; default: near the stationary one."
+            "--initial-radius",
+            type=float,
+            help="Weight norm at the start; default: the predicted stationary one.",
         ),
         click.option(
-            "--thermalise",
+            "--anneal",
             type=click.IntRange(0),
-            default=2_000,
+            default=3_000,
             show_default=True,
-            help="Without --initial-radius: iterations in which the norm follows its prediction.",
+            help="Iterations of preparation, cooling to the protocol's ELR; 0 for the papers' start.",
+        ),
+        click.option(
+            "--anneal-from", type=float, default=0.04, show_default=True, help="ELR that cooling starts from."
         ),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
         click.option(

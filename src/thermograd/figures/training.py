@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,8 +123,7 @@ def predicted_norm(trace: xr.Dataset) -> Array:
     Returns
     -------
     numpy.ndarray
-        Shape ``(steps,)``. NaN before the start, the first log point after which nobody sets the norm from
-        outside, and from the first interval without a measurement.
+        Shape ``(steps,)``. NaN from the first interval without a measurement.
 
     Examples
     --------
@@ -143,10 +141,10 @@ def predicted_norm(trace: xr.Dataset) -> Array:
     step = run["step"].values.astype(float)
     norm, square = _column(run, "norm"), _column(run, "batch_grad_sq")
     predicted = np.full(len(step), np.nan)
-    free = np.flatnonzero((step >= _held_until(run)) & np.isfinite(norm))
-    if len(free) == 0:
+    measured = np.flatnonzero(np.isfinite(norm))
+    if len(measured) == 0:
         return predicted
-    start = int(free[0])
+    start = int(measured[0])
     spans = np.diff(step, prepend=0.0)
     radius = _first_radius(run, spans[start], square[start], norm[start])
     for k in range(start, len(step)):
@@ -180,12 +178,6 @@ def _advance(run: xr.Dataset, steps: float | Array, square: float, radius: float
     if run.attrs["protocol"] == "FixedLR":
         return radius_at_lr(steps, float(run["lr"]), wd, square, radius)
     return radius_at_elr(steps, float(run["elr"]), wd, square, radius)
-
-
-def _held_until(run: xr.Dataset) -> float:
-    """Iterations during which the run set its norm from outside, as its own record says."""
-    spec = json.loads(str(run.attrs.get("spec", "{}")))
-    return float(spec.get("thermalise", 0)) if spec.get("initial_radius") is None else 0.0
 
 
 def _axes(trace: xr.Dataset) -> tuple[str, str]:

@@ -89,8 +89,10 @@ def run_plan(
         interrupted = False
         while waiting and not interrupted:
             pool = _Pool(plan, folder, min(workers, len(waiting)), on_progress)
+            before = outcomes.total()
             waiting, broken, interrupted = pool.run(waiting, outcomes)
-            deaths.update(broken)
+            # Workers that die before they have begun anything count against every run, or this never ends.
+            deaths.update(broken if broken or outcomes.total() > before else waiting)
             for i in [i for i in waiting if deaths[i] >= _LIVES]:
                 reason = f"its worker process died {_LIVES} times (out of memory, or killed)"
                 store.note_failure(keys[i], specs[i], reason)
@@ -112,8 +114,9 @@ class _Pool:
         """Do these runs; return those still to do, those under way when a worker died, and "interrupted"."""
         specs = self.plan.specs()
         context = multiprocessing.get_context("spawn")
-        progress = context.Array("q", len(specs))
-        stop = context.Event()
+        # Plain shared memory, no locks: a worker killed while it holds one would leave everybody waiting.
+        progress = context.RawArray("q", len(specs))
+        stop = context.RawValue("b", 0)
         total = sum(spec.steps for spec in specs)
         for i in set(range(len(specs))) - set(indices):
             progress[i] = specs[i].steps
@@ -136,7 +139,7 @@ class _Pool:
                         finished, unfinished = wait(unfinished, _POLL_SECONDS, FIRST_COMPLETED)
                     except KeyboardInterrupt:
                         interrupted = True
-                        stop.set()
+                        stop.value = 1
                         continue
                     for future in finished:
                         i = futures[future]
@@ -148,7 +151,7 @@ class _Pool:
                             continue
                         if outcome == FATAL:
                             fatal = fatal or reason
-                            stop.set()
+                            stop.value = 1
                         elif outcome != STOPPED:
                             progress[i] = specs[i].steps
                             outcomes[outcome] += 1
@@ -157,7 +160,7 @@ class _Pool:
                         self.on_progress(sum(progress[:]), total)
             finally:
                 # Whatever ends this block, the pool must not work through the rest of the plan behind it.
-                stop.set()
+                stop.value = 1
         if fatal:
             raise InputError(f"{fatal}; {len(specs) - len(left)} finished runs are kept, run again to go on")
         return list(left), broken, interrupted

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from ctypes import Array, c_byte, c_longlong
 from functools import lru_cache
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
-from multiprocessing.sharedctypes import SynchronizedArray
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +42,7 @@ class _StopAskedError(Exception):
 _shared: dict[str, Any] = {}
 
 
-def start_worker(progress: SynchronizedArray[int], stop: Event) -> None:
+def start_worker(progress: Array[c_longlong], stop: c_byte) -> None:
     """Prepare a fresh worker process: deaf to Ctrl-C (the parent decides), and gone when the parent is."""
     import torch
 
@@ -76,11 +75,11 @@ def work(index: int, spec: TrainSpec, key: str, data_sha256: str, folder: Path) 
 
     def on_log(step: int) -> None:
         _shared["progress"][index] = step
-        if _shared["stop"].is_set():
+        if _shared["stop"].value:
             raise _StopAskedError
 
     try:
-        if _shared["stop"].is_set():
+        if _shared["stop"].value:
             raise _StopAskedError
         # A data set that is not the planned one would be stored under a key that promises another.
         images = _images(spec.data, spec.subset, spec.seed)

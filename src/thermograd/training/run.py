@@ -15,7 +15,8 @@ from thermograd.entropy import DirectionQueue, diagnose, kozachenko_leonenko
 from thermograd.nets import dimension, scale_invariant_parameters, set_norm, weight_norm
 from thermograd.nets.registry import build
 from thermograd.noise import gradient_noise
-from thermograd.optim import for_protocol
+from thermograd.optim import SphereSGD, for_protocol
+from thermograd.optim.base import ProtocolSGD
 from thermograd.protocol import FixedELR, FixedLR, FixedSphere
 from thermograd.theory.radius import stationary_radius_elr, stationary_radius_lr
 from thermograd.training.spec import TrainSpec
@@ -23,6 +24,7 @@ from thermograd.training.spec import TrainSpec
 __all__ = ["Run"]
 
 _INITIAL_DRAWS = 32
+_ANNEAL_STAGES = 30
 
 
 class Run:
@@ -58,7 +60,7 @@ class Run:
         scale_invariant_parameters(self.model, (self.images[check], self.labels[check])).raise_if_not_fully()
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.dim = dimension(self.model)
-        self._start_at(self._initial_radius())
+        self._prepare()
         self.optimizer = for_protocol(spec.protocol, self.parameters)
         self.queue = DirectionQueue(spec.measurement.queue_size, self.dim, "float32")
 
@@ -68,39 +70,50 @@ class Run:
     def _batches(self, stream: str) -> BatchSampler:
         return BatchSampler(len(self.images), self.spec.batch_size, self._generator(stream))
 
-    # -- the radius at the start ----------------------------------------------------------------------------
+    # -- before the first iteration -------------------------------------------------------------------------
 
-    def _initial_radius(self) -> float | None:
-        protocol = self.spec.protocol
-        if isinstance(protocol, FixedSphere):
-            return protocol.radius
-        if self.spec.initial_radius is not None:
-            return self.spec.initial_radius
+    def _prepare(self) -> None:
+        """Anneal the direction if asked to, and give the weights the norm that the run starts with."""
         set_norm(self.model, 1.0)
         noise = gradient_noise(self._sample_gradient, rtol=None, max_draws=_INITIAL_DRAWS)
-        return self._stationary_radius(noise.batch_grad_sq)
+        mean_square = noise.batch_grad_sq
+        if self.spec.anneal:
+            mean_square = self._anneal(mean_square)
+        protocol = self.spec.protocol
+        radius = protocol.radius if isinstance(protocol, FixedSphere) else self.spec.initial_radius
+        set_norm(self.model, self._stationary_radius(mean_square) if radius is None else radius)
 
-    def _start_at(self, radius: float | None) -> None:
-        if radius is not None:
-            set_norm(self.model, radius)
+    def _anneal(self, mean_square: float) -> float:
+        """Projected SGD on the unit sphere at an ELR that falls geometrically to the protocol's own.
 
-    def _stationary_radius(self, batch_grad_sq: float) -> float | None:
+        At fixed LR that ELR follows from the stationary radius, and so from the gradients, ``mean_square``
+        being their mean square: the target is worked out anew at each stage. Returns the last one.
+        """
+        optimizer = SphereSGD(self.parameters, elr=self.spec.anneal_from)
+        stages = min(_ANNEAL_STAGES, self.spec.anneal)
+        done = 0
+        for stage in range(stages):
+            target = self.spec.protocol.effective_lr(self._stationary_radius(mean_square))
+            hot = max(self.spec.anneal_from, target)
+            optimizer.param_groups[0]["lr"] = hot * (target / hot) ** ((stage + 1) / stages)
+            until = self.spec.anneal * (stage + 1) // stages
+            self._walk(optimizer, until - done)
+            done = until
+            measured = optimizer.take_means()["batch_grad_sq"]
+            mean_square = measured if math.isfinite(measured) else mean_square
+        return mean_square
+
+    def _stationary_radius(self, mean_square: float) -> float:
+        """Where the norm will settle with gradients of this mean square; 1 where the step is too long."""
         protocol = self.spec.protocol
         if isinstance(protocol, FixedELR):
-            versions = stationary_radius_elr(protocol.elr, protocol.wd, batch_grad_sq)
+            versions = stationary_radius_elr(protocol.elr, protocol.wd, mean_square)
+        elif isinstance(protocol, FixedLR):
+            versions = stationary_radius_lr(protocol.lr, protocol.wd, mean_square)
         else:
-            assert isinstance(protocol, FixedLR)
-            versions = stationary_radius_lr(protocol.lr, protocol.wd, batch_grad_sq)
+            return 1.0
         radius = float(versions.finite_step)
-        return radius if math.isfinite(radius) else None
-
-    @property
-    def _thermalising(self) -> bool:
-        return (
-            not isinstance(self.spec.protocol, FixedSphere)
-            and self.spec.initial_radius is None
-            and self.step <= self.spec.thermalise
-        )
+        return radius if math.isfinite(radius) and radius > 0 else 1.0
 
     # -- walking --------------------------------------------------------------------------------------------
 
@@ -113,26 +126,34 @@ class Run:
         self.step = to
         row = {"loss": loss, **means, **self._frozen_measurements(), **self._entropy()}
         row["tr_sigma"] = row["batch_grad_sq"] - row["grad_sq"]
-        if self._thermalising:
-            self._start_at(self._stationary_radius(means["batch_grad_sq"]))
         return row
 
     def _train(self, count: int) -> float:
-        model, optimizer, every = self.model, self.optimizer, self.spec.measurement.queue_every
-        total = torch.zeros((), dtype=torch.float64)
-        for step in range(self.step + 1, self.step + count + 1):
-            index = next(self.batches)
-            loss = functional.cross_entropy(model(self.images[index]), self.labels[index])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            total += loss.detach()
-            if step % every == 0:
+        """So many iterations of the protocol, directions going into the queue; the mean minibatch loss."""
+        every = self.spec.measurement.queue_every
+        total, done = 0.0, 0
+        while done < count:
+            stride = min(every - (self.step + done) % every, count - done)
+            total += self._walk(self.optimizer, stride)
+            done += stride
+            if (self.step + done) % every == 0:
                 weights = torch.cat([p.detach().flatten() for p in self.parameters])
                 if not torch.isfinite(weights).all():
                     return math.nan
                 self.queue.push(weights)
-        return float(total) / count
+        return total / count
+
+    def _walk(self, optimizer: ProtocolSGD, count: int) -> float:
+        """So many steps of an optimizer on fresh minibatches; the sum of their losses."""
+        total = torch.zeros((), dtype=torch.float64)
+        for _ in range(count):
+            index = next(self.batches)
+            loss = functional.cross_entropy(self.model(self.images[index]), self.labels[index])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            total += loss.detach()
+        return float(total)
 
     # -- measuring ------------------------------------------------------------------------------------------
 

@@ -81,13 +81,14 @@ class TrainSpec:
     batch_size
         Images per minibatch, drawn independently with replacement.
     initial_radius
-        Norm of the weights at the start at fixed ELR or LR (the papers start at 1). ``None``: the run is
-        started near its stationary radius, see `thermalise`. On the fixed sphere the protocol says it.
-    thermalise
-        With ``initial_radius=None``: during this many first iterations the norm is set, after each doubling
-        of the iteration count, to the stationary radius that the gradients seen so far predict. The direction
-        is never touched, and scale invariance makes the choice of radius irrelevant for it at fixed ELR; what
-        is saved is the radius' relaxation time. From then on the radius is free.
+        Norm of the weights at the start at fixed ELR or LR (the papers start at 1). ``None``: the stationary
+        radius that the gradients at the start predict, which saves its relaxation. On the fixed sphere the
+        protocol says it.
+    anneal, anneal_from
+        Iterations of preparation before the run, in which the direction alone moves, by projected SGD whose
+        ELR falls from `anneal_from` to the protocol's own. A small network started cold is caught for a whole
+        run in whichever basin it meets first; annealed, it starts in the wide ones that carry the stationary
+        distribution. 0 for the papers' start, from random weights.
     seed
         Fixes the head and the initial weights (the same for all runs of a grid) and, together with the
         protocol, the minibatches (independent between grid points).
@@ -104,7 +105,8 @@ class TrainSpec:
     steps: int = 20_000
     batch_size: int = 128
     initial_radius: float | None = None
-    thermalise: int = 2_000
+    anneal: int = 3_000
+    anneal_from: float = 0.04
     seed: int = 0
     measurement: Measurement = field(default_factory=Measurement)
 
@@ -112,14 +114,14 @@ class TrainSpec:
         if self.architecture not in ARCHITECTURES:
             expected = f"expected one of {', '.join(ARCHITECTURES)}"
             raise InputError(f"TrainSpec: architecture is {self.architecture!r}; {expected}")
-        for name, least in (("width", 1), ("steps", 1), ("batch_size", 2), ("thermalise", 0), ("seed", 0)):
+        for name, least in (("width", 1), ("steps", 1), ("batch_size", 2), ("anneal", 0), ("seed", 0)):
             _whole("TrainSpec", name, getattr(self, name), least)
         if self.subset is not None:
             _whole("TrainSpec", "subset", self.subset, 1)
-        if self.initial_radius is not None and not 0 < self.initial_radius < float("inf"):
-            raise InputError(
-                f"TrainSpec: initial_radius is {self.initial_radius!r}; expected a finite number above 0"
-            )
+        for name in ("initial_radius", "anneal_from"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise InputError(f"TrainSpec: {name} is {value!r}; expected a finite number above 0")
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description from which `from_dict` rebuilds the spec."""
