@@ -127,7 +127,11 @@ _RELATIONS = {"FixedELR": _ELR, "FixedLR": _LR, "FixedSphere": _SPHERE}
 
 
 def maxwell(
-    states: xr.Dataset, *, statuses: Sequence[str] = ("equilibrium",), weighted: bool = False
+    states: xr.Dataset,
+    *,
+    statuses: Sequence[str] = ("equilibrium",),
+    weighted: bool = False,
+    observable: str = "entropy",
 ) -> MaxwellCheck:
     """Test the Maxwell relation of the states' protocol on a quadratic fit of the entropy (IG section 4, V3).
 
@@ -148,6 +152,8 @@ def maxwell(
         Statuses of points to use.
     weighted
         Weigh the points by ``1 / entropy_se**2``; the papers do not.
+    observable
+        Which entropy: ``"entropy"``, or ``"entropy_chart"`` for the papers' reading of it.
 
     Raises
     ------
@@ -169,12 +175,12 @@ def maxwell(
     'a2/R = -1'
 
     """
-    points = select(states, ["entropy"], statuses)
+    points = select(states, [observable], statuses)
     relation = _RELATIONS[points.protocol]
     first, second = PROTOCOLS[points.protocol].axes
     x, y = np.log(points.axes[first]), np.log(points.axes[second])
     try:
-        fit = fit_quadratic(x, y, points.values["entropy"], points.errors["entropy"] if weighted else None)
+        fit = fit_quadratic(x, y, points.values[observable], points.errors[observable] if weighted else None)
     except InputError as error:
         raise InputError(f"Maxwell relation at {points.protocol}: {error}; {_why(points)}") from None
     unit = float(gas_constant(points.dim)) * relation.scale

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from thermograd.analysis.maxwell import maxwell
-from thermograd.analysis.published import TABLE_4
+from thermograd.analysis.published import TABLE_4, PublishedMaxwell
 from thermograd.errors import InputError
 
 __all__ = ["Table4Row", "csv_text", "markdown", "table4"]
@@ -70,6 +70,8 @@ def table4(
 ) -> list[Table4Row]:
     """IG table 4 of these states, followed by the published rows of the same protocols.
 
+    States that hold the entropy as the papers read it, in a chart of the sphere, get a row for that as well.
+
     Parameters
     ----------
     measured
@@ -90,53 +92,58 @@ def table4(
     []
 
     """
-    nan3 = (math.nan, math.nan, math.nan)
     rows = []
     for label, states in measured.items():
-        protocol = str(states.attrs.get("protocol"))
-        try:
-            check = maxwell(states, statuses=statuses)
-        except InputError as error:
-            nan = math.nan
-            row = Table4Row(
-                label, protocol, "measured here", nan, nan3, nan3, nan, nan, nan, nan, note=f"no fit: {error}"
-            )
-        else:
-            a, b, c = check.numbers
-            row = Table4Row(
-                label,
-                protocol,
-                "measured here",
-                check.fit.r_squared,
-                (a.value, b.value, c.value),
-                (a.se, b.se, c.se),
-                check.max_error,
-                check.max_error_se,
-                check.mean_error,
-                check.mean_error_se,
-                check.fit.n,
-                len(check.left_out),
-            )
-        rows.append(row)
+        rows.append(_measured_row(label, states, "entropy", statuses))
+        if "entropy_chart" in states:
+            rows.append(_measured_row(f"{label}, papers' chart", states, "entropy_chart", statuses))
     if published:
         present = {row.protocol for row in rows}
-        rows += [
-            Table4Row(
-                f"{p.network}, {p.data}",
-                p.protocol,
-                p.source,
-                p.r_squared,
-                p.numbers,
-                nan3,
-                p.max_error,
-                math.nan,
-                p.mean_error,
-                math.nan,
-            )
-            for p in TABLE_4
-            if p.protocol in present
-        ]
+        rows += [_published_row(p) for p in TABLE_4 if p.protocol in present]
     return sorted(rows, key=lambda row: row.protocol)
+
+
+def _measured_row(label: str, states: xr.Dataset, observable: str, statuses: Sequence[str]) -> Table4Row:
+    nan = math.nan
+    protocol, source = str(states.attrs.get("protocol")), "measured here"
+    try:
+        check = maxwell(states, statuses=statuses, observable=observable)
+    except InputError as error:
+        none = (nan, nan, nan)
+        return Table4Row(
+            label, protocol, source, nan, none, none, nan, nan, nan, nan, note=f"no fit: {error}"
+        )
+    a, b, c = check.numbers
+    return Table4Row(
+        label,
+        protocol,
+        source,
+        check.fit.r_squared,
+        (a.value, b.value, c.value),
+        (a.se, b.se, c.se),
+        check.max_error,
+        check.max_error_se,
+        check.mean_error,
+        check.mean_error_se,
+        check.fit.n,
+        len(check.left_out),
+    )
+
+
+def _published_row(p: PublishedMaxwell) -> Table4Row:
+    nan = math.nan
+    return Table4Row(
+        f"{p.network}, {p.data}",
+        p.protocol,
+        p.source,
+        p.r_squared,
+        p.numbers,
+        (nan, nan, nan),
+        p.max_error,
+        nan,
+        p.mean_error,
+        nan,
+    )
 
 
 def markdown(rows: Sequence[Table4Row]) -> str:

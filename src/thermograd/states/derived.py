@@ -72,6 +72,9 @@ def _laws(protocol: str, axes: Mapping[str, Array], dim: int) -> dict[str, _Law]
         "sigma2": _Law(("tr_sigma",), sigma2),
         "temperature": temperature,
         "entropy": _Law(("entropy_sphere", "norm"), lambda sphere, norm: gas.entropy(sphere, norm, dim)),
+        "entropy_chart": _Law(
+            ("entropy_sphere_chart", "norm"), lambda sphere, norm: gas.entropy(sphere, norm, dim)
+        ),
         "snr": _Law(("grad_sq", "tr_sigma"), lambda grad_sq, tr_sigma: np.sqrt(grad_sq / tr_sigma)),
         "effective_lr": effective_lr,
         "relaxation_steps": relaxation,

@@ -50,6 +50,7 @@ VARIABLES: dict[str, Variable] = {
     "mean_batch_grad_norm": Variable("1", "mean norm of the minibatch gradient", r"$E|g|$"),
     "effective_wd": Variable("1", "weight decay equivalent to the projection", r"$\lambda_\mathrm{eff}$"),
     "entropy_sphere": Variable("nats", "differential entropy of the direction", r"$S_\mathrm{sphere}$"),
+    "entropy_sphere_chart": Variable("nats", "entropy_sphere as read in the papers' chart of the sphere"),
     "entropy_autocorrelation_time": Variable("samples", "autocorrelation time of the entropy's sample"),
     "entropy_effective_samples": Variable(
         "samples", "independent samples that the entropy's sample is worth"
@@ -64,6 +65,7 @@ VARIABLES: dict[str, Variable] = {
     "temperature": Variable("1", "temperature from the gradient noise", "$T$", derived=True),
     "sigma2": Variable("1", "gradient noise variance per direction", r"$\sigma^2$", derived=True),
     "entropy": Variable("nats", "entropy of the weights", "$S$", derived=True),
+    "entropy_chart": Variable("nats", "entropy as read in the papers' chart of the sphere", derived=True),
     "snr": Variable("1", "signal-to-noise ratio of the minibatch gradient", "SNR", derived=True),
     "effective_lr": Variable("1", "effective learning rate", r"$\eta_\mathrm{eff}$", derived=True),
     "compressibility": Variable(

@@ -98,7 +98,7 @@ def _trace(spec: TrainSpec, dim: int, rows: list[dict[str, float]], outcome: str
         "batch_size": spec.batch_size,
         "steps": spec.steps,
         "architecture": f"{spec.architecture}({spec.width})",
-        "entropy_estimator": "kozachenko_leonenko(k=1, manifold='sphere')",
+        "entropy_estimator": "kozachenko_leonenko(k=1, manifold='geodesic'), chart: manifold='sphere'",
         "entropy_queue_size": spec.measurement.queue_size,
         "entropy_queue_every": spec.measurement.queue_every,
         "noise_draws": spec.measurement.noise_draws,

@@ -189,10 +189,16 @@ class Run:
         return float(functional.cross_entropy(logits, self.test_labels)), float(accuracy)
 
     def _entropy(self) -> dict[str, float]:
-        names = ("entropy_sphere", "entropy_autocorrelation_time", "entropy_effective_samples")
+        names = (
+            "entropy_sphere",
+            "entropy_sphere_chart",
+            "entropy_autocorrelation_time",
+            "entropy_effective_samples",
+        )
         if not self.queue.full:
             return dict.fromkeys(names, math.nan)
         window = self.queue.take_window()
-        estimate = kozachenko_leonenko(window, manifold="sphere")
+        geodesic = kozachenko_leonenko(window, manifold="geodesic").entropy
+        chart = kozachenko_leonenko(window, manifold="sphere").entropy
         honesty = diagnose(window, rng=self.projections)
-        return dict(zip(names, (estimate.entropy, honesty.time_directions, honesty.n_effective), strict=True))
+        return dict(zip(names, (geodesic, chart, honesty.time_directions, honesty.n_effective), strict=True))
