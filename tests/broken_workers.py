@@ -10,7 +10,7 @@ from thermograd.sweep import worker
 def die_on_the_first(index, spec, key, data_sha256, folder):
     """Kill the worker process under way with the first run."""
     if index == 0:
-        worker._shared["progress"][0] = 1
+        worker._shared["progress"][0] = 0  # begun, and not a step done
         os.kill(os.getpid(), signal.SIGKILL)
     return worker.work(index, spec, key, data_sha256, folder)
 

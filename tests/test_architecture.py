@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "thermograd"
-FOUNDATION = {"errors", "files", "protocol", "autocorrelation"}
+FOUNDATION = {"errors", "extras", "files", "protocol", "autocorrelation"}
 MAY_IMPORT = {
     "errors": set(),
+    "extras": {"errors"},
     "files": {"errors"},
     "protocol": {"errors"},
     "autocorrelation": {"errors"},

@@ -111,7 +111,10 @@ def test_configuration_gives_defaults_and_options_win(run, tmp_path):
     [
         ("lrr = 1", ["unknown key 'lrr' (value 1)", "expected one of", "tr-sigma"]),
         ("elr = -1\nwd = 1\ntr-sigma = 1\ndim = 3", ["elr (effective learning rate) is -1"]),
-        ('dim = "many"\ntr-sigma = 1', ["--dim", "many"]),
+        ('dim = "many"\ntr-sigma = 1', ["'dim' is 'many'", "a whole number"]),
+        ("dim = 387.9", ["'dim' is 387.9", "a whole number"]),
+        ("elr = true", ["'elr' is True"]),
+        ("json = 1", ["'json' is 1", "true or false"]),
         ("elr = ", ["cannot be read as TOML"]),
     ],
 )
@@ -120,6 +123,30 @@ def test_bad_configuration_is_one_line(run, tmp_path, text, parts):
     config.write_text(text)
     assert_one_line(run("predict", "--config", config), *parts)
     assert_one_line(run("predict", "--config", tmp_path / "missing.toml"), "missing.toml")
+
+
+def test_json_is_a_key_like_any_other(run, tmp_path):
+    config = tmp_path / "json.toml"
+    config.write_text("elr = 0.01\nwd = 0.1\ntr_sigma = 60\ndim = 387\njson = true\n")
+    assert json.loads(run("predict", "--config", config)[1])["pressure"] == 0.1
+
+
+def test_a_missing_extra_is_one_line(run, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    result = run("train", "--lr", 0.1, "--wd", 0.1, "--out", tmp_path / "trace.nc")
+    assert_one_line(result, "tqdm is not installed", "pip install 'thermograd[train]'")
+
+
+def test_no_command_shows_the_help(run):
+    code, _, err = run()
+    assert code == 2
+    assert "Commands:" in err
+
+
+def test_train_finds_out_before_the_work_that_it_cannot_write(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run("train", "--lr", 0.1, "--wd", 0.1, "--out", tmp_path / "file" / "trace.nc")
+    assert_one_line(result, "cannot write", "expected a writable folder")
 
 
 def test_data(run, tmp_path):

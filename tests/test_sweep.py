@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ pytest.importorskip("torch")
 
 import broken_workers
 from thermograd.data import load as load_images
-from thermograd.errors import InputError
+from thermograd.errors import FailedWorkError, InputError
 from thermograd.protocol import FixedELR, FixedLR
 from thermograd.sweep import Plan, RunStore, collect, engine, finish, run_plan
 from thermograd.training import Measurement, TrainSpec
@@ -34,6 +35,7 @@ def test_a_sweep_does_every_run_once_and_reuses_them(tmp_path):
     first = run_plan(plan, tmp_path, workers=2, on_progress=lambda done, total: calls.append((done, total)))
     assert (first.done, first.reused, first.failed, first.exit_code) == (4, 0, 0, 0)
     assert calls[-1] == (120, 120)
+    assert all(0 <= done <= total for done, total in calls)
     second = run_plan(plan, tmp_path, workers=2)
     assert (second.done, second.reused) == (0, 4)
     trace = collect(plan, tmp_path)["FixedLR"]
@@ -51,7 +53,7 @@ def test_the_number_of_workers_changes_no_bit(tmp_path):
 
 
 def test_killed_in_the_middle_and_run_again_gives_the_same_bits(tmp_path):
-    plan = brief_plan(steps=400)
+    plan = brief_plan(steps=150)
     run_plan(plan, tmp_path / "calm", workers=2)
     finish(plan, tmp_path / "calm")
     killed = tmp_path / "killed"
@@ -108,7 +110,7 @@ def test_an_exception_in_a_run_becomes_a_note(tmp_path):
     summary = run_plan(plan, tmp_path, workers=1)
     assert (summary.done, summary.failed, summary.exit_code) == (0, 1, 1)
     assert "1000000" in RunStore(tmp_path).states(plan)[0].reason
-    with pytest.raises(InputError, match="no finished run"):
+    with pytest.raises(FailedWorkError, match="no finished run"):
         collect(plan, tmp_path)
 
 
@@ -130,19 +132,35 @@ def test_workers_that_cannot_even_start_end_the_sweep(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
-    plan = brief_plan(steps=3000)
+    plan = brief_plan(steps=100_000)
     plan.save(tmp_path)
-    command = [sys.executable, "-m", "thermograd", "sweep", "resume", str(tmp_path), "--workers", "2"]
+    command = [sys.executable, "-u", "-m", "thermograd", "sweep", "resume", str(tmp_path), "--workers", "2"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    time.sleep(8)
+    seen = ""
+    while "0.00/" not in seen and process.poll() is None:  # the progress bar: workers are on their way
+        seen += process.stderr.read(1)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 1, err
     assert "interrupted" in out
     assert "go on with: thermograd sweep resume" in err
     assert "Traceback" not in err
+
+
+def test_one_run_that_kills_its_workers_takes_no_other_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "work", broken_workers.die_on_the_first)
+    plan = brief_plan()
+    summary = run_plan(plan, tmp_path, workers=2)
+    assert (summary.done, summary.failed) == (3, 1)
+
+
+def test_moved_data_are_the_same_plan(tmp_path):
+    plan = brief_plan()
+    plan.save(tmp_path)
+    grid, template = plan.grids[0]
+    Plan(((grid, replace(template, data="/elsewhere")),), plan.data_sha256).save(tmp_path)
 
 
 def test_two_sweeps_in_one_folder_are_refused(tmp_path):

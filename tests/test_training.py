@@ -1,6 +1,7 @@
 """Training follows the protocol, measures without disturbing, and ends lawfully when the loss explodes."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -95,14 +96,24 @@ def test_annealing_ends_at_the_protocol_s_own_step():
             seen.append(optimizer.param_groups[0]["lr"])
             return super()._walk(optimizer, count)
 
-    Watched(spec(FixedELR(elr=5e-3, wd=0.01), anneal=90, anneal_from=0.04), load("digits"))
+    told = []
+    run = Watched(spec(FixedELR(elr=5e-3, wd=0.01), anneal=90, anneal_from=0.04), load("digits"))
+    assert run.prepare(told.append)
+    assert told == list(range(3, 91, 3))
     assert len(seen) == 30
     assert seen == sorted(seen, reverse=True)
     assert seen[0] < 0.04
     assert seen[-1] == pytest.approx(5e-3)
     seen.clear()
-    Watched(spec(FixedELR(elr=5e-3, wd=0.01), anneal=0), load("digits"))
+    assert Watched(spec(FixedELR(elr=5e-3, wd=0.01), anneal=0), load("digits")).prepare(told.append)
     assert seen == []
+
+
+def test_a_run_that_explodes_in_annealing_is_a_result_too():
+    trace = train(spec(PROTOCOLS[0], anneal_from=1e160))
+    assert trace.outcome.item() == "diverged"
+    assert "annealing" in trace.outcome_reason.item()
+    assert np.isnan(trace.loss).all()
 
 
 def test_the_gradient_noise_splits_the_mean_square_exactly():
@@ -115,7 +126,7 @@ def test_an_exploding_run_is_a_result(monkeypatch):
 
     walked = run.Run._train
     monkeypatch.setattr(
-        run.Run, "_train", lambda self, n: float("nan") if self.step >= 40 else walked(self, n)
+        run.Run, "_train", lambda self, *args: math.nan if self.step >= 40 else walked(self, *args)
     )
     trace = train(spec(PROTOCOLS[1]))
     assert trace.outcome.item() == "diverged"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from thermograd.errors import InputError
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_write", "check_writable"]
 
 
 def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -49,3 +49,17 @@ def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> None:
         raise InputError(
             f"cannot write {path}: {reason}; expected a writable folder with free space"
         ) from error
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out before long work whether its result can be written; leaves nothing behind but the folder.
+
+    Raises
+    ------
+    InputError
+        If the folder of `path` cannot be made or written.
+
+    """
+    probe = Path(path).with_name(f".{Path(path).name}.probe")
+    atomic_write(probe, "")
+    probe.unlink()

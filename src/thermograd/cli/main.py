@@ -14,7 +14,8 @@ from thermograd.cli.report import report
 from thermograd.cli.reproduce import reproduce
 from thermograd.cli.sweep import sweep
 from thermograd.cli.train import train
-from thermograd.errors import InputError
+from thermograd.errors import FailedWorkError, InputError
+from thermograd.extras import EXTRAS, missing
 
 __all__ = ["main"]
 
@@ -33,12 +34,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     try:
         code = thermograd.main(arguments, prog_name="thermograd", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help(), err=True)
+        code = 2
     except click.ClickException as error:
         _say(error.format_message())
         code = 2
     except InputError as error:
         _say(str(error))
         code = 2
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        _say(missing(error.name))
+        code = 2
+    except FailedWorkError as error:
+        _say(str(error))
+        code = 1
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         code = 1

@@ -84,13 +84,39 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
         raise InputError(
             f"{path} cannot be read as TOML ({error}); expected a file of option = value"
         ) from error
-    known = {param.name for param in ctx.command.params} - {"config", None}
-    defaults = {key.replace("-", "_"): value for key, value in content.items()}
-    for key, value in defaults.items():
-        if key not in known:
-            expected = ", ".join(sorted(str(name).replace("_", "-") for name in known))
+    known = {
+        name.removeprefix("--"): param
+        for param in ctx.command.params
+        for name in param.opts
+        if name.startswith("--") and name != "--config"
+    }
+    ctx.default_map = {}
+    for key, value in content.items():
+        option = known.get(key.replace("_", "-"))
+        if option is None:
+            expected = ", ".join(sorted(known))
             raise InputError(f"{path}: unknown key {key!r} (value {value!r}); expected one of {expected}")
-    ctx.default_map = defaults
+        _check_type(path, key, value, option)
+        ctx.default_map[str(option.name)] = value
+
+
+def _check_type(path: Path, key: str, value: Any, option: click.Parameter) -> None:
+    """Refuse what the option's own conversion would bend: ``true`` for a number, 387.9 for a whole one."""
+    kind, expected = option.type, ""
+    if isinstance(kind, click.types.BoolParamType):
+        expected = "" if isinstance(value, bool) else "true or false"
+    elif isinstance(value, bool | dict):
+        expected = kind.name
+    elif isinstance(kind, click.types.IntParamType) and not isinstance(value, int):
+        expected = "a whole number"
+    elif isinstance(kind, click.types.FloatParamType) and not isinstance(value, int | float):
+        expected = "a number"
+    elif isinstance(kind, click.Path | click.types.StringParamType | click.Choice):
+        expected = "" if isinstance(value, str) else "text"
+    elif isinstance(value, list) and not isinstance(kind, Values):
+        expected = kind.name
+    if expected:
+        raise InputError(f"{path}: key {key!r} is {value!r}; expected {expected}")
 
 
 def run_options(command: Command) -> Command:
@@ -145,7 +171,7 @@ def run_options(command: Command) -> Command:
         ),
         click.option(
             "--queue-size",
-            type=click.IntRange(3),
+            type=click.IntRange(4),
             default=200,
             show_default=True,
             help="Directions per entropy.",

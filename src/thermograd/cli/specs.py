@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from thermograd.data import absolute
 from thermograd.protocol import Protocol
 from thermograd.training.spec import Measurement, TrainSpec
 
@@ -16,5 +16,4 @@ _MEASUREMENT = ("log_every", "noise_draws", "queue_size", "queue_every")
 def template(protocol: Protocol, *, data: str, **run: Any) -> TrainSpec:
     """The spec that the options of `run_options` describe; a path is made absolute, to hold from anywhere."""
     measurement = Measurement(**{name: run.pop(name) for name in _MEASUREMENT})
-    source = str(Path(data).resolve()) if Path(data).exists() else data
-    return TrainSpec(protocol, data=source, measurement=measurement, **run)
+    return TrainSpec(protocol, data=absolute(data), measurement=measurement, **run)

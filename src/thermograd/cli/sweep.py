@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def sweep() -> None:
 @out_option
 @workers_option
 @config_option
+@json_option
 def run(
     lr: list[float] | None,
     elr: list[float] | None,
@@ -43,6 +45,7 @@ def run(
     radius: list[float] | None,
     out: Path,
     workers: int | None,
+    json_: bool,
     **options: Any,
 ) -> None:
     """Train one network per grid point; the protocol follows from the two hyperparameters given."""
@@ -53,31 +56,33 @@ def run(
     grid = grid_of({"lr": lr, "elr": elr, "wd": wd, "radius": radius})
     spec = template(next(iter(grid)), **options)
     images = load_images(spec.data, spec.subset, spec.seed)
-    _run(Plan(((grid, spec),), images.sha256), out, workers)
+    _run(Plan(((grid, spec),), images.sha256), out, workers, json_)
 
 
 @sweep.command()
 @folder_argument
 @workers_option
-def resume(folder: Path, workers: int | None) -> None:
+@json_option
+def resume(folder: Path, workers: int | None, json_: bool) -> None:
     """Go on with the sweep in FOLDER; failed points are tried again."""
     from thermograd.sweep import Plan
 
-    _run(Plan.load(folder), folder, workers)
+    _run(Plan.load(folder), folder, workers, json_)
 
 
-def _run(plan: Any, folder: Path, workers: int | None) -> None:
+def _run(plan: Any, folder: Path, workers: int | None, json_: bool) -> None:
     from thermograd.cli.progress import progress_bar
     from thermograd.sweep import finish, run_plan
 
     with progress_bar("sweep") as show:
         summary = run_plan(plan, folder, workers=workers, on_progress=show)
-    click.echo(summary)
     if summary.interrupted:
         click.echo(f"go on with: thermograd sweep resume {folder}", err=True)
+    written = [] if summary.interrupted else [str(path) for path in finish(plan, folder)]
+    if json_:
+        print_json({**asdict(summary), "states": written})
     else:
-        for path in finish(plan, folder):
-            click.echo(path)
+        click.echo("\n".join([str(summary), *written]))
     click.get_current_context().exit(summary.exit_code)
 
 
@@ -103,5 +108,5 @@ def status(folder: Path, json_: bool) -> None:
         return
     for point in points:
         click.echo(f"{point.spec.protocol!s:40} {point.state:10} {point.reason}".rstrip())
-    done = sum(point.state == "finished" for point in points)
+    done = sum(point.has_result for point in points)
     click.echo(f"{done} of {len(points)} finished")

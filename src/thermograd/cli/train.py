@@ -35,12 +35,14 @@ def train(
     """Train one network under one protocol and print its stationary state."""
     from thermograd.cli.progress import progress_bar
     from thermograd.cli.specs import template
+    from thermograd.files import check_writable
     from thermograd.states import save, stationary, summarise_point
     from thermograd.training import train as call
 
     spec = template(protocol_of({"lr": lr, "elr": elr, "wd": wd, "radius": radius}), **run)
+    check_writable(out)
     with progress_bar("training") as show:
-        trace = call(spec, on_log=lambda step: show(step, spec.steps))
+        trace = call(spec, on_progress=lambda done: show(done, spec.total_steps))
     save(trace, out)
     summary = summarise_point(stationary(trace))
     if json_:

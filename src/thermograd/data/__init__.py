@@ -5,13 +5,14 @@ from thermograd.data.digits import load_digits
 from thermograd.data.download import cache_folder, fetch
 from thermograd.data.images import ImageData, describe
 from thermograd.data.sampling import BatchSampler
-from thermograd.data.sources import NAMES, load
+from thermograd.data.sources import NAMES, absolute, load
 from thermograd.data.stratified import subset
 
 __all__ = [
     "NAMES",
     "BatchSampler",
     "ImageData",
+    "absolute",
     "cache_folder",
     "describe",
     "fetch",

@@ -10,7 +10,7 @@ from thermograd.data.download import ARCHIVES, fetch
 from thermograd.data.images import ImageData
 from thermograd.errors import InputError
 
-__all__ = ["NAMES", "load"]
+__all__ = ["NAMES", "absolute", "load"]
 
 NAMES: tuple[str, ...] = ("digits", *ARCHIVES)
 """The sets known by name."""
@@ -61,3 +61,15 @@ def load(
             f".tar.gz archive with the binary files of CIFAR-10 or CIFAR-100 (nothing is there)"
         )
     return read_cifar(path, coarse=coarse)
+
+
+def absolute(source: str) -> str:
+    """The same source, told so that it holds from any folder: a name stays, a path becomes absolute.
+
+    Examples
+    --------
+    >>> absolute("digits"), Path(absolute("some/folder")).is_absolute()
+    ('digits', True)
+
+    """
+    return source if source in NAMES else str(Path(source).resolve())

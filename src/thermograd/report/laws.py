@@ -23,7 +23,7 @@ from thermograd.report.wording import (
 
 __all__ = ["CRITERIA", "summary"]
 
-_RADIUS_TOLERANCE = 0.05
+_RADIUS_TOLERANCE = 0.02
 _MAXWELL_TOLERANCE = 0.10
 _COLLAPSE_RATIO = 0.1
 _SURE = 2.0  # standard errors
@@ -190,6 +190,9 @@ def _collapse(name: str, found: Collapse | str) -> Claim:
     )
     # Spread that is all measurement error says nothing against a collapse, however small the total is.
     if found.right.residual <= found.noise:
+        if found.noise > found.total / 2:
+            too_coarse = "the errors of measurement are as large as the spread that could collapse"
+            return Claim(claim, measured, Verdict("open", "undecided", too_coarse))
         return Claim(claim, measured, Verdict("holds", "holds", "to within the errors of measurement"))
     share = f"{percent(found.right.ratio)} of the spread is left"
     se = found.right.residual_se / found.total if found.total > 0 else math.nan

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thermograd.extras import require
 from thermograd.reproduce.presets import preset_plan
 from thermograd.reproduce.verify import Verification, read_states, verify
 from thermograd.sweep import Plan, RunStore, SweepSummary, finish, run_plan
@@ -51,6 +52,7 @@ def reproduce_ideal_gas(
         Called with (iterations done, iterations in all).
 
     """
+    require("report")
     plan = preset_plan("ideal-gas", scale, data)
     summary = run_plan(plan, folder, workers=workers, on_progress=on_progress)
     if summary.interrupted:
@@ -66,19 +68,20 @@ def _report(plan: Plan, states: dict[str, xr.Dataset], folder: Path, options: st
     from thermograd.report import write_report
 
     store = RunStore(folder)
-    done = [point.spec for point in store.states(plan) if point.state == "finished"]
+    points = store.states(plan)
+    done = [point.spec for point in points if point.state == "finished"]
+    template = points[0].spec
     examples = {}
     for protocol in states:
         specs = [spec for spec in done if type(spec.protocol).__name__ == protocol]
         if specs:
             spec = specs[len(specs) // 2]  # from the middle of the grid, neither slowest nor wildest
             examples[str(spec.protocol)] = store.load(plan.key(spec))
-    first = next(iter(states.values()))
     return write_report(
         states,
         folder / "report.html",
         title="The ideal gas of SGD, measured",
         command=f"thermograd reproduce ideal-gas {options}",
-        label=f"{first.attrs['architecture']}, {first.attrs['data_name']}",
+        label=f"{template.architecture}({template.width}), {Path(template.data).name}",
         runs=examples,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from dataclasses import fields
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from thermograd.errors import InputError
@@ -38,7 +37,7 @@ def preset_plan(experiment: str, scale: str, data: str) -> Plan:
         If the data cannot be read or there is no preset for them.
 
     """
-    from thermograd.data import load
+    from thermograd.data import absolute, load
 
     images = load(data)
     name = f"{experiment}-{scale}-{images.name}.toml"
@@ -46,7 +45,7 @@ def preset_plan(experiment: str, scale: str, data: str) -> Plan:
     if not resource.is_file():
         raise InputError(f"no preset {name} for the images {images.name!r}; expected digits or cifar10")
     content = tomllib.loads(resource.read_text())
-    source = str(Path(data).resolve()) if Path(data).exists() else data
+    source = absolute(data)
     common = {key: value for key, value in content.items() if key not in PROTOCOLS}
     grids = []
     for protocol in PROTOCOLS:

@@ -150,8 +150,8 @@ def judge(
     if spans < relaxations:
         return Verdict(
             "converging",
-            f"the norm is still relaxing: {steps:.0f} iterations are {spans:.2g} of its relaxation times "
-            f"({relaxation_steps:.3g} iterations); expected at least {relaxations:g}",
+            f"too short for the norm to forget its start: {steps:.0f} iterations are {spans:.2g} of its "
+            f"relaxation times ({relaxation_steps:.3g} iterations); expected at least {relaxations:g}",
         )
     drifts = {name: drift(series) for name, series in window.items() if _can_drift(name, series)}
     for name in ("loss", "batch_grad_sq"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thermograd.errors import InputError
+from thermograd.errors import FailedWorkError
 from thermograd.sweep.plan import Plan
 from thermograd.sweep.store import RunStore
 from thermograd.training.loop import empty_trace
@@ -23,7 +23,7 @@ def collect(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
 
     Raises
     ------
-    InputError
+    FailedWorkError
         If no run of the plan has finished.
 
     """
@@ -31,13 +31,15 @@ def collect(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
 
     store = RunStore(folder)
     points = store.states(plan)
-    done = {point.spec: store.load(plan.key(point.spec)) for point in points if point.state == "finished"}
+    done = {point.spec: store.load(plan.key(point.spec)) for point in points if point.has_result}
     if not done:
         reasons = "; ".join(sorted({point.reason for point in points}))
-        raise InputError(f"{folder} has no finished run ({reasons}); expected at least one")
+        raise FailedWorkError(f"{folder} has no finished run ({reasons})")
     for trace in done.values():
-        # How long a run took says nothing about its numbers; left in, no two sweeps would be equal.
-        trace.attrs.pop("wall_time_s", None)
+        # How long a run took, and where its images lay, say nothing about its numbers; left in, no two sweeps
+        # would be equal.
+        for name in ("wall_time_s", "spec"):
+            trace.attrs.pop(name, None)
     dim = int(next(iter(done.values())).attrs["dim"])
     traces = {}
     for protocol in plan.protocols:

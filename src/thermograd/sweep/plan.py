@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thermograd.errors import InputError
@@ -62,7 +62,7 @@ class Plan:
         """Write the plan into a sweep's folder; a different plan that is there already is refused."""
         path = folder / _FILE
         text = json.dumps(self._to_dict(), indent=1, sort_keys=True) + "\n"
-        if path.exists() and path.read_text() != text:
+        if path.exists() and _content(Plan.load(folder)) != _content(self):
             raise InputError(
                 f"{path} holds another plan than the one asked for; "
                 "continue that one with 'thermograd sweep resume', or choose another --out folder"
@@ -87,7 +87,9 @@ class Plan:
             return cls(grids, plain["data_sha256"])
         except FileNotFoundError:
             raise InputError(f"{path} does not exist; expected the folder of a sweep") from None
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except InputError:
+            raise
+        except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise InputError(f"{path} is not a sweep's plan ({error!r})") from error
 
     def _to_dict(self) -> dict[str, object]:
@@ -99,3 +101,8 @@ class Plan:
                 for grid, template in self.grids
             ],
         }
+
+
+def _content(plan: Plan) -> tuple[list[TrainSpec], str]:
+    """What a plan will do, whatever place its images are read from."""
+    return [replace(spec, data="") for spec in plan.specs()], plan.data_sha256

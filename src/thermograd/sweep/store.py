@@ -22,11 +22,16 @@ __all__ = ["PointState", "RunStore"]
 
 @dataclass(frozen=True)
 class PointState:
-    """How far one grid point is: ``finished``, ``failed`` (with the reason) or ``pending``."""
+    """How far one grid point is: ``finished``, ``diverged``, ``failed`` or ``pending``, and why."""
 
     spec: TrainSpec
     state: str
     reason: str = ""
+
+    @property
+    def has_result(self) -> bool:
+        """Whether there is a trace: a run that diverged has one as well."""
+        return self.state in ("finished", "diverged")
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,10 @@ class RunStore:
 
     def _state(self, spec: TrainSpec, key: str) -> PointState:
         if self.path(key).exists():
-            return PointState(spec, "finished")
+            trace = self.load(key)
+            if trace["outcome"].item() == "done":
+                return PointState(spec, "finished")
+            return PointState(spec, trace["outcome"].item(), trace["outcome_reason"].item())
         if self._note(key).exists():
             return PointState(spec, "failed", json.loads(self._note(key).read_text())["reason"])
         return PointState(spec, "pending", "not run yet")

@@ -44,10 +44,7 @@ _shared: dict[str, Any] = {}
 
 def start_worker(progress: Array[c_longlong], stop: c_byte) -> None:
     """Prepare a fresh worker process: deaf to Ctrl-C (the parent decides), and gone when the parent is."""
-    import torch
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
     _shared.update(progress=progress, stop=stop)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
@@ -73,19 +70,18 @@ def work(index: int, spec: TrainSpec, key: str, data_sha256: str, folder: Path) 
 
     store = RunStore(folder)
 
-    def on_log(step: int) -> None:
-        _shared["progress"][index] = step
+    def on_progress(done: int) -> None:
+        _shared["progress"][index] = done
         if _shared["stop"].value:
             raise _StopAskedError
 
     try:
-        if _shared["stop"].value:
-            raise _StopAskedError
+        on_progress(0)
         # A data set that is not the planned one would be stored under a key that promises another.
         images = _images(spec.data, spec.subset, spec.seed)
         if images.sha256 != data_sha256:
             return FATAL, f"the images at {spec.data!r} have changed since the sweep was planned"
-        trace = train(spec, data=images, on_log=on_log)
+        trace = train(spec, data=images, on_progress=on_progress)
     except _StopAskedError:
         return STOPPED, ""
     except Exception as error:

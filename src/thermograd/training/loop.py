@@ -22,7 +22,7 @@ __all__ = ["empty_trace", "load_images", "train"]
 
 
 def train(
-    spec: TrainSpec, *, data: ImageData | None = None, on_log: Callable[[int], None] | None = None
+    spec: TrainSpec, *, data: ImageData | None = None, on_progress: Callable[[int], None] | None = None
 ) -> xr.Dataset:
     """Train one scale-invariant network and return its trace, the labelled record of what was measured.
 
@@ -37,8 +37,8 @@ def train(
         What to run.
     data
         The images, if they are at hand already; else they are loaded as ``spec.data`` says.
-    on_log
-        Called with the number of iterations done at every log point; may raise to stop the run.
+    on_progress
+        Called now and then with the number of iterations done, of ``spec.total_steps``; may raise to stop.
 
     Returns
     -------
@@ -51,26 +51,46 @@ def train(
     InputError
         If the data cannot be read, or the network on them is not fully scale-invariant.
 
+    Examples
+    --------
+    >>> from thermograd.protocol import FixedELR
+    >>> from thermograd.training import Measurement, TrainSpec
+    >>> brief = Measurement(log_every=5, noise_draws=6)
+    >>> trace = train(TrainSpec(FixedELR(elr=5e-3, wd=0.01), steps=10, anneal=5, measurement=brief))
+    >>> trace.step.values, trace.outcome.item()
+    (array([ 5, 10]), 'done')
+
     """
-    from thermograd.training.run import Run
+    import torch
 
     started = time.perf_counter()
     images = load_images(spec.data, spec.subset, spec.seed) if data is None else data
-    run = Run(spec, images)
-    rows: list[dict[str, float]] = []
-    outcome, reason = "done", ""
-    for point in log_steps(spec.steps, spec.measurement):
-        row = run.advance(point)
-        if row is None:
-            outcome = "diverged"
-            reason = f"the loss or the norm was no longer finite between iterations {run.step} and {point}"
-            break
-        rows.append(row)
-        if on_log is not None:
-            on_log(point)
-    dataset = _trace(spec, run.dim, rows, outcome, reason)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        dataset = _run(spec, images, on_progress or (lambda done: None))
+    finally:
+        torch.set_num_threads(threads)
     dataset.attrs |= _provenance(spec, images, time.perf_counter() - started)
     return dataset
+
+
+def _run(spec: TrainSpec, images: ImageData, on_progress: Callable[[int], None]) -> xr.Dataset:
+    from thermograd.training.run import Run
+
+    run = Run(spec, images)
+    rows: list[dict[str, float]] = []
+    if not run.prepare(on_progress):
+        return _trace(
+            spec, run.dim, rows, "diverged", "the loss or the norm stopped being finite in annealing"
+        )
+    for point in log_steps(spec.steps, spec.measurement):
+        row = run.advance(point, on_progress)
+        if row is None:
+            reason = f"the loss or the norm stopped being finite between iterations {run.step} and {point}"
+            return _trace(spec, run.dim, rows, "diverged", reason)
+        rows.append(row)
+    return _trace(spec, run.dim, rows, "done", "")
 
 
 def load_images(source: str, size: int | None, seed: int) -> ImageData:
@@ -98,6 +118,8 @@ def _trace(spec: TrainSpec, dim: int, rows: list[dict[str, float]], outcome: str
         "batch_size": spec.batch_size,
         "steps": spec.steps,
         "architecture": f"{spec.architecture}({spec.width})",
+        "anneal": spec.anneal,
+        "anneal_from": spec.anneal_from,
         "entropy_estimator": "kozachenko_leonenko(k=1, manifold='geodesic'), chart: manifold='sphere'",
         "entropy_queue_size": spec.measurement.queue_size,
         "entropy_queue_every": spec.measurement.queue_every,

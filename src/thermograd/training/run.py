@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional
 from thermograd.data import ImageData
 from thermograd.data.sampling import BatchSampler
 from thermograd.entropy import DirectionQueue, diagnose, kozachenko_leonenko
+from thermograd.errors import InputError
 from thermograd.nets import dimension, scale_invariant_parameters, set_norm, weight_norm
 from thermograd.nets.registry import build
 from thermograd.noise import gradient_noise
@@ -28,7 +30,7 @@ _ANNEAL_STAGES = 30
 
 
 class Run:
-    """One training under way: `advance` it from log point to log point.
+    """One training under way: `prepare` it once, then `advance` it from log point to log point.
 
     Parameters
     ----------
@@ -60,7 +62,6 @@ class Run:
         scale_invariant_parameters(self.model, (self.images[check], self.labels[check])).raise_if_not_fully()
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.dim = dimension(self.model)
-        self._prepare()
         self.optimizer = for_protocol(spec.protocol, self.parameters)
         self.queue = DirectionQueue(spec.measurement.queue_size, self.dim, "float32")
 
@@ -72,18 +73,24 @@ class Run:
 
     # -- before the first iteration -------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
-        """Anneal the direction if asked to, and give the weights the norm that the run starts with."""
+    def prepare(self, on_progress: Callable[[int], None]) -> bool:
+        """Anneal the direction if asked to, and give the weights the norm that the run starts with.
+
+        Returns False if the weights stopped being finite on the way.
+        """
         set_norm(self.model, 1.0)
         noise = gradient_noise(self._sample_gradient, rtol=None, max_draws=_INITIAL_DRAWS)
         mean_square = noise.batch_grad_sq
         if self.spec.anneal:
-            mean_square = self._anneal(mean_square)
+            mean_square = self._anneal(mean_square, on_progress)
+        if not math.isfinite(weight_norm(self.model)):
+            return False
         protocol = self.spec.protocol
         radius = protocol.radius if isinstance(protocol, FixedSphere) else self.spec.initial_radius
         set_norm(self.model, self._stationary_radius(mean_square) if radius is None else radius)
+        return True
 
-    def _anneal(self, mean_square: float) -> float:
+    def _anneal(self, mean_square: float, on_progress: Callable[[int], None]) -> float:
         """Projected SGD on the unit sphere at an ELR that falls geometrically to the protocol's own.
 
         At fixed LR that ELR follows from the stationary radius, and so from the gradients, ``mean_square``
@@ -101,6 +108,7 @@ class Run:
             done = until
             measured = optimizer.take_means()["batch_grad_sq"]
             mean_square = measured if math.isfinite(measured) else mean_square
+            on_progress(done)
         return mean_square
 
     def _stationary_radius(self, mean_square: float) -> float:
@@ -117,10 +125,12 @@ class Run:
 
     # -- walking --------------------------------------------------------------------------------------------
 
-    def advance(self, to: int) -> dict[str, float] | None:
+    def advance(self, to: int, on_progress: Callable[[int], None]) -> dict[str, float] | None:
         """Train up to iteration `to` and measure there; None if the loss or the norm stopped being finite."""
-        loss = self._train(to - self.step)
+        loss = self._train(to - self.step, on_progress)
         means = self.optimizer.take_means()
+        if not 0 < weight_norm(self.model) < math.inf:
+            return None
         if not (math.isfinite(loss) and all(math.isfinite(value) for value in means.values())):
             return None
         self.step = to
@@ -128,7 +138,7 @@ class Run:
         row["tr_sigma"] = row["batch_grad_sq"] - row["grad_sq"]
         return row
 
-    def _train(self, count: int) -> float:
+    def _train(self, count: int, on_progress: Callable[[int], None]) -> float:
         """So many iterations of the protocol, directions going into the queue; the mean minibatch loss."""
         every = self.spec.measurement.queue_every
         total, done = 0.0, 0
@@ -138,9 +148,10 @@ class Run:
             done += stride
             if (self.step + done) % every == 0:
                 weights = torch.cat([p.detach().flatten() for p in self.parameters])
-                if not torch.isfinite(weights).all():
+                if not (torch.isfinite(weights).all() and weights.any()):
                     return math.nan
                 self.queue.push(weights)
+                on_progress(self.spec.anneal + self.step + done)
         return total / count
 
     def _walk(self, optimizer: ProtocolSGD, count: int) -> float:
@@ -198,7 +209,12 @@ class Run:
         if not self.queue.full:
             return dict.fromkeys(names, math.nan)
         window = self.queue.take_window()
-        geodesic = kozachenko_leonenko(window, manifold="geodesic").entropy
-        chart = kozachenko_leonenko(window, manifold="sphere").entropy
-        honesty = diagnose(window, rng=self.projections)
-        return dict(zip(names, (geodesic, chart, honesty.time_directions, honesty.n_effective), strict=True))
+        try:
+            geodesic = kozachenko_leonenko(window, manifold="geodesic").entropy
+            chart = kozachenko_leonenko(window, manifold="sphere").entropy
+            honesty = diagnose(window, rng=self.projections)
+        except InputError:  # weights that no longer move have no entropy, and are no reason to lose the run
+            return dict.fromkeys(names, math.nan)
+        values = (geodesic, chart, honesty.time_directions, honesty.n_effective)
+        # Coinciding points make it minus infinity, which would make every mean so.
+        return {n: v if math.isfinite(v) else math.nan for n, v in zip(names, values, strict=True)}

@@ -56,7 +56,7 @@ class Measurement:
     def __post_init__(self) -> None:
         for name, least in (("log_every", 1), ("log_points", 0), ("noise_draws", 6)):
             _whole("Measurement", name, getattr(self, name), least)
-        _whole("Measurement", "queue_size", self.queue_size, 3)
+        _whole("Measurement", "queue_size", self.queue_size, 4)
         _whole("Measurement", "queue_every", self.queue_every, 1)
         if self.log_until is not None:
             _whole("Measurement", "log_until", self.log_until, 0)
@@ -120,8 +120,17 @@ class TrainSpec:
             _whole("TrainSpec", "subset", self.subset, 1)
         for name in ("initial_radius", "anneal_from"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
+            if value is None and name == "initial_radius":
+                continue
+            if not isinstance(value, int | float) or not 0 < value < float("inf"):
                 raise InputError(f"TrainSpec: {name} is {value!r}; expected a finite number above 0")
+        if not isinstance(self.data, str):
+            raise InputError(f"TrainSpec: data is {self.data!r}; expected a name or a path, as text")
+
+    @property
+    def total_steps(self) -> int:
+        """Iterations in all, those of the preparation too."""
+        return self.anneal + self.steps
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description from which `from_dict` rebuilds the spec."""
