@@ -26,7 +26,7 @@ BRIEF = Measurement(log_every=10, noise_draws=6, queue_size=5, queue_every=2)
 
 def brief_plan(steps=30, lrs=(0.1, 0.2), **changes):
     grid = FixedLR.grid(lr=list(lrs), wd=[0.01, 0.02])
-    template = TrainSpec(next(iter(grid)), steps=steps, anneal=0, measurement=BRIEF, **changes)
+    template = TrainSpec(next(iter(grid)), steps=steps, anneal=0, settle=0, measurement=BRIEF, **changes)
     return Plan(((grid, template),), load_images("digits").sha256)
 
 

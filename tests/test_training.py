@@ -27,7 +27,7 @@ def _one_thread():
 
 
 def spec(protocol, **changes):
-    return TrainSpec(protocol, **{"steps": 60, "anneal": 30, "measurement": BRIEF} | changes)
+    return TrainSpec(protocol, **{"steps": 60, "anneal": 30, "settle": 8, "measurement": BRIEF} | changes)
 
 
 PROTOCOLS = [FixedSphere(elr=5e-3, radius=2.0), FixedELR(elr=5e-3, wd=0.01), FixedLR(lr=0.1, wd=0.01)]
@@ -71,13 +71,13 @@ def test_the_sphere_holds_its_radius():
 
 
 def test_the_papers_start_is_kept():
-    trace = train(spec(FixedELR(elr=1e-6, wd=1e-3), initial_radius=1.0, anneal=0))
+    trace = train(spec(FixedELR(elr=1e-6, wd=1e-3), initial_radius=1.0, anneal=0, settle=0))
     np.testing.assert_allclose(trace.norm, 1.0, rtol=1e-4)
 
 
 @pytest.mark.parametrize("protocol", [FixedELR(elr=2e-3, wd=0.01), FixedLR(lr=0.1, wd=0.01)])
 def test_a_prepared_run_starts_near_its_stationary_radius(protocol):
-    trace = train(spec(protocol, steps=40, anneal=300))
+    trace = train(spec(protocol, steps=40, anneal=300, settle=80))
     measured = trace.batch_grad_sq.values.ravel()[0]
     law = stationary_radius_elr if isinstance(protocol, FixedELR) else stationary_radius_lr
     expected = float(law(*protocol.values.values(), measured).finite_step)
@@ -85,27 +85,43 @@ def test_a_prepared_run_starts_near_its_stationary_radius(protocol):
     assert trace.norm.values.ravel()[0] == pytest.approx(expected, rel=0.15)
 
 
-def test_annealing_ends_at_the_protocol_s_own_step():
+def test_annealing_cools_once_for_a_grid_and_settling_ends_at_the_protocol_s_own_step(monkeypatch):
     from thermograd.data import load
-    from thermograd.training.run import Run
+    from thermograd.training import run
 
     seen = []
 
-    class Watched(Run):
-        def _walk(self, optimizer, count):
-            seen.append(optimizer.param_groups[0]["lr"])
-            return super()._walk(optimizer, count)
+    class Watched(run.Run):
+        def _walk(self, optimizer, batches, count):
+            seen.append((optimizer.param_groups[0]["lr"], batches is self.batches))
+            return super()._walk(optimizer, batches, count)
 
-    told = []
-    run = Watched(spec(FixedELR(elr=5e-3, wd=0.01), anneal=90, anneal_from=0.04), load("digits"))
-    assert run.prepare(told.append)
-    assert told == list(range(3, 91, 3))
-    assert len(seen) == 30
-    assert seen == sorted(seen, reverse=True)
-    assert seen[0] < 0.04
-    assert seen[-1] == pytest.approx(5e-3)
+    monkeypatch.setattr(run, "_annealed", {})
+    images, told = load("digits"), []
+    cooling = {"anneal": 90, "anneal_from": 0.04, "anneal_to": 0.006, "settle": 8}
+    first = Watched(spec(FixedELR(elr=5e-3, wd=0.01), **cooling), images)
+    assert first.prepare(told.append)
+    annealing = [elr for elr, own in seen if not own]
+    assert annealing == sorted(annealing, reverse=True)
+    assert annealing[0] < 0.04
+    assert annealing[-1] == pytest.approx(0.006)
+    assert [elr for elr, own in seen if own] == [5e-3] * 4
+    assert told == sorted(told)
+    assert told[-1] == 98
+
     seen.clear()
-    assert Watched(spec(FixedELR(elr=5e-3, wd=0.01), anneal=0), load("digits")).prepare(told.append)
+    other = Watched(spec(FixedLR(lr=0.1, wd=0.01), **cooling), images)
+    assert other.prepare(told.append)
+    assert len(seen) == 4  # it found the annealed weights of its grid
+    alone = run.Run(spec(FixedLR(lr=0.1, wd=0.01), **cooling), images)
+    monkeypatch.setattr(run, "_annealed", {})
+    assert alone.prepare(told.append)
+    for p, q in zip(other.parameters, alone.parameters, strict=True):
+        assert torch.equal(p, q)  # found or made, they are the same to the bit
+
+    seen.clear()
+    cold = Watched(spec(FixedELR(elr=5e-3, wd=0.01), anneal=0, settle=0), images)
+    assert cold.prepare(told.append)
     assert seen == []
 
 
@@ -136,7 +152,7 @@ def test_an_exploding_run_is_a_result(monkeypatch):
 
 
 def test_a_step_size_beyond_all_bounds_really_diverges():
-    trace = train(spec(FixedLR(lr=1e20, wd=1.0), initial_radius=1e-18, anneal=0))
+    trace = train(spec(FixedLR(lr=1e20, wd=1.0), initial_radius=1e-18, anneal=0, settle=0))
     assert trace.outcome.item() == "diverged"
 
 

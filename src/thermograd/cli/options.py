@@ -147,12 +147,18 @@ def run_options(command: Command) -> Command:
         click.option(
             "--anneal",
             type=click.IntRange(0),
-            default=3_000,
+            default=5_000,
             show_default=True,
-            help="Iterations of preparation, cooling to the protocol's ELR; 0 for the papers' start.",
+            help="Iterations of annealing before the run, one for the whole grid; 0 for the papers' start.",
         ),
+        click.option("--anneal-from", type=float, default=0.04, show_default=True, help="ELR it starts at."),
+        click.option("--anneal-to", type=float, default=0.006, show_default=True, help="ELR it ends at."),
         click.option(
-            "--anneal-from", type=float, default=0.04, show_default=True, help="ELR that cooling starts from."
+            "--settle",
+            type=click.IntRange(0),
+            default=400,
+            show_default=True,
+            help="Iterations at the protocol's own ELR before the run; 0 for the papers' start.",
         ),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
         click.option(

@@ -56,7 +56,7 @@ def train(
     >>> from thermograd.protocol import FixedELR
     >>> from thermograd.training import Measurement, TrainSpec
     >>> brief = Measurement(log_every=5, noise_draws=6)
-    >>> trace = train(TrainSpec(FixedELR(elr=5e-3, wd=0.01), steps=10, anneal=5, measurement=brief))
+    >>> trace = train(TrainSpec(FixedELR(elr=5e-3, wd=0.01), steps=10, anneal=5, settle=0, measurement=brief))
     >>> trace.step.values, trace.outcome.item()
     (array([ 5, 10]), 'done')
 
@@ -120,6 +120,8 @@ def _trace(spec: TrainSpec, dim: int, rows: list[dict[str, float]], outcome: str
         "architecture": f"{spec.architecture}({spec.width})",
         "anneal": spec.anneal,
         "anneal_from": spec.anneal_from,
+        "anneal_to": spec.anneal_to,
+        "settle": spec.settle,
         "entropy_estimator": "kozachenko_leonenko(k=1, manifold='geodesic'), chart: manifold='sphere'",
         "entropy_queue_size": spec.measurement.queue_size,
         "entropy_queue_every": spec.measurement.queue_every,

@@ -26,7 +26,11 @@ from thermograd.training.spec import TrainSpec
 __all__ = ["Run"]
 
 _INITIAL_DRAWS = 32
-_ANNEAL_STAGES = 30
+_ANNEAL_STAGES = 50
+_SETTLE_STAGES = 4
+
+_annealed: dict[tuple[object, ...], list[Tensor]] = {}
+"""Annealed weights of this process, a few of them at most: one for each seed and network of a sweep."""
 
 
 class Run:
@@ -44,6 +48,7 @@ class Run:
     def __init__(self, spec: TrainSpec, images: ImageData) -> None:
         self.spec = spec
         self.step = 0
+        self.data_sha256 = images.sha256
         self.images = torch.from_numpy(images.train_images)
         self.labels = torch.from_numpy(images.train_labels)
         self.test_images = torch.from_numpy(images.test_images)
@@ -74,15 +79,16 @@ class Run:
     # -- before the first iteration -------------------------------------------------------------------------
 
     def prepare(self, on_progress: Callable[[int], None]) -> bool:
-        """Anneal the direction if asked to, and give the weights the norm that the run starts with.
+        """Anneal and settle if asked to, and give the weights the norm that the run starts with.
 
         Returns False if the weights stopped being finite on the way.
         """
         set_norm(self.model, 1.0)
-        noise = gradient_noise(self._sample_gradient, rtol=None, max_draws=_INITIAL_DRAWS)
-        mean_square = noise.batch_grad_sq
         if self.spec.anneal:
-            mean_square = self._anneal(mean_square, on_progress)
+            self._anneal(on_progress)
+        if not math.isfinite(weight_norm(self.model)):
+            return False
+        mean_square = self._settle(on_progress)
         if not math.isfinite(weight_norm(self.model)):
             return False
         protocol = self.spec.protocol
@@ -90,25 +96,47 @@ class Run:
         set_norm(self.model, self._stationary_radius(mean_square) if radius is None else radius)
         return True
 
-    def _anneal(self, mean_square: float, on_progress: Callable[[int], None]) -> float:
-        """Projected SGD on the unit sphere at an ELR that falls geometrically to the protocol's own.
+    def _anneal(self, on_progress: Callable[[int], None]) -> None:
+        """Projected SGD on the unit sphere, its ELR falling geometrically: the same for all runs of a grid."""
+        spec = self.spec
+        # What the result depends on; a worker that does several runs of a grid anneals once.
+        network = (spec.architecture, spec.width, spec.batch_size, spec.seed, self.data_sha256)
+        key = (*network, spec.anneal, spec.anneal_from, spec.anneal_to)
+        if key not in _annealed:
+            optimizer = SphereSGD(self.parameters, elr=spec.anneal_from)
+            batches = self._batches("anneal")
+            stages = min(_ANNEAL_STAGES, spec.anneal)
+            for stage in range(stages):
+                fraction = (stage + 1) / stages
+                optimizer.param_groups[0]["lr"] = (
+                    spec.anneal_from ** (1 - fraction) * spec.anneal_to**fraction
+                )
+                done, until = spec.anneal * stage // stages, spec.anneal * (stage + 1) // stages
+                self._walk(optimizer, batches, until - done)
+                on_progress(until)
+            _annealed[key] = [p.detach().clone() for p in self.parameters]
+        with torch.no_grad():
+            for p, value in zip(self.parameters, _annealed[key], strict=True):
+                p.copy_(value)
 
-        At fixed LR that ELR follows from the stationary radius, and so from the gradients, ``mean_square``
-        being their mean square: the target is worked out anew at each stage. Returns the last one.
+    def _settle(self, on_progress: Callable[[int], None]) -> float:
+        """The protocol's own ELR on the unit sphere for a while; returns the mean square of the gradients.
+
+        At fixed LR that ELR follows from the stationary radius, and so from the gradients: it is worked out
+        anew at each stage.
         """
-        optimizer = SphereSGD(self.parameters, elr=self.spec.anneal_from)
-        stages = min(_ANNEAL_STAGES, self.spec.anneal)
-        done = 0
+        draws = gradient_noise(self._sample_gradient, rtol=None, max_draws=_INITIAL_DRAWS)
+        mean_square = draws.batch_grad_sq
+        optimizer = SphereSGD(self.parameters, elr=1.0)
+        stages = min(_SETTLE_STAGES, self.spec.settle)
         for stage in range(stages):
-            target = self.spec.protocol.effective_lr(self._stationary_radius(mean_square))
-            hot = max(self.spec.anneal_from, target)
-            optimizer.param_groups[0]["lr"] = hot * (target / hot) ** ((stage + 1) / stages)
-            until = self.spec.anneal * (stage + 1) // stages
-            self._walk(optimizer, until - done)
-            done = until
+            elr = self.spec.protocol.effective_lr(self._stationary_radius(mean_square))
+            optimizer.param_groups[0]["lr"] = elr
+            done, until = self.spec.settle * stage // stages, self.spec.settle * (stage + 1) // stages
+            self._walk(optimizer, self.batches, until - done)
             measured = optimizer.take_means()["batch_grad_sq"]
             mean_square = measured if math.isfinite(measured) else mean_square
-            on_progress(done)
+            on_progress(self.spec.anneal + until)
         return mean_square
 
     def _stationary_radius(self, mean_square: float) -> float:
@@ -144,21 +172,21 @@ class Run:
         total, done = 0.0, 0
         while done < count:
             stride = min(every - (self.step + done) % every, count - done)
-            total += self._walk(self.optimizer, stride)
+            total += self._walk(self.optimizer, self.batches, stride)
             done += stride
             if (self.step + done) % every == 0:
                 weights = torch.cat([p.detach().flatten() for p in self.parameters])
                 if not (torch.isfinite(weights).all() and weights.any()):
                     return math.nan
                 self.queue.push(weights)
-                on_progress(self.spec.anneal + self.step + done)
+                on_progress(self.spec.total_steps - self.spec.steps + self.step + done)
         return total / count
 
-    def _walk(self, optimizer: ProtocolSGD, count: int) -> float:
+    def _walk(self, optimizer: ProtocolSGD, batches: BatchSampler, count: int) -> float:
         """So many steps of an optimizer on fresh minibatches; the sum of their losses."""
         total = torch.zeros((), dtype=torch.float64)
         for _ in range(count):
-            index = next(self.batches)
+            index = next(batches)
             loss = functional.cross_entropy(self.model(self.images[index]), self.labels[index])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -84,11 +84,14 @@ class TrainSpec:
         Norm of the weights at the start at fixed ELR or LR (the papers start at 1). ``None``: the stationary
         radius that the gradients at the start predict, which saves its relaxation. On the fixed sphere the
         protocol says it.
-    anneal, anneal_from
-        Iterations of preparation before the run, in which the direction alone moves, by projected SGD whose
-        ELR falls from `anneal_from` to the protocol's own. A small network started cold is caught for a whole
-        run in whichever basin it meets first; annealed, it starts in the wide ones that carry the stationary
-        distribution. 0 for the papers' start, from random weights.
+    anneal, anneal_from, anneal_to
+        Iterations of annealing before the run: projected SGD on the unit sphere whose ELR falls geometrically
+        from one value to the other. It depends on the seed alone, so that all runs of a grid start from one
+        point, as the papers' do; started cold, a small network is caught for a whole run in whichever basin
+        it meets first. 0 for the papers' start, from random weights.
+    settle
+        Iterations at the protocol's own ELR on the unit sphere, between annealing and the run, in which the
+        direction takes up its temperature and the stationary radius becomes known.
     seed
         Fixes the head and the initial weights (the same for all runs of a grid) and, together with the
         protocol, the minibatches (independent between grid points).
@@ -105,8 +108,10 @@ class TrainSpec:
     steps: int = 20_000
     batch_size: int = 128
     initial_radius: float | None = None
-    anneal: int = 3_000
+    anneal: int = 5_000
     anneal_from: float = 0.04
+    anneal_to: float = 0.006
+    settle: int = 400
     seed: int = 0
     measurement: Measurement = field(default_factory=Measurement)
 
@@ -114,11 +119,18 @@ class TrainSpec:
         if self.architecture not in ARCHITECTURES:
             expected = f"expected one of {', '.join(ARCHITECTURES)}"
             raise InputError(f"TrainSpec: architecture is {self.architecture!r}; {expected}")
-        for name, least in (("width", 1), ("steps", 1), ("batch_size", 2), ("anneal", 0), ("seed", 0)):
+        for name, least in (
+            ("width", 1),
+            ("steps", 1),
+            ("batch_size", 2),
+            ("anneal", 0),
+            ("settle", 0),
+            ("seed", 0),
+        ):
             _whole("TrainSpec", name, getattr(self, name), least)
         if self.subset is not None:
             _whole("TrainSpec", "subset", self.subset, 1)
-        for name in ("initial_radius", "anneal_from"):
+        for name in ("initial_radius", "anneal_from", "anneal_to"):
             value = getattr(self, name)
             if value is None and name == "initial_radius":
                 continue
@@ -130,7 +142,7 @@ class TrainSpec:
     @property
     def total_steps(self) -> int:
         """Iterations in all, those of the preparation too."""
-        return self.anneal + self.steps
+        return self.anneal + self.settle + self.steps
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description from which `from_dict` rebuilds the spec."""
@@ -165,11 +177,11 @@ class TrainSpec:
     def stream(self, name: str) -> int:
         """The 63-bit seed of one named random stream of this run.
 
-        ``"initial"`` depends on the seed alone; every other stream also on the protocol's values, so that the
-        noise of two grid points is independent and adding a grid point changes no other one.
+        ``"initial"`` and ``"anneal"`` depend on the seed alone; every other stream also on the protocol's
+        values, so that the noise of two grid points is independent and adding one changes no other.
         """
         parts = [str(self.seed), name]
-        if name != "initial":
+        if name not in ("initial", "anneal"):
             parts.append(json.dumps(self.to_dict()["protocol"], sort_keys=True))
         return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8], "big") >> 1
 
