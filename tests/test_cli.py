@@ -10,7 +10,20 @@ import pytest
 from thermograd.cli import main
 
 SUBSET = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar-10-subset"
-BRIEF = "--anneal 0 --settle 0 --log-every 10 --noise-draws 6 --queue-size 5 --queue-every 2".split()
+BRIEF = [
+    "--anneal",
+    "0",
+    "--settle",
+    "0",
+    "--log-every",
+    "10",
+    "--noise-draws",
+    "6",
+    "--queue-size",
+    "5",
+    "--queue-every",
+    "2",
+]
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ class Run:
         return True
 
     def _anneal(self, on_progress: Callable[[int], None]) -> None:
-        """Projected SGD on the unit sphere, its ELR falling geometrically: the same for all runs of a grid."""
+        """Projected SGD on the unit sphere, its ELR falling geometrically; the same for a whole grid."""
         spec = self.spec
         # What the result depends on; a worker that does several runs of a grid anneals once.
         network = (spec.architecture, spec.width, spec.batch_size, spec.seed, self.data_sha256)
