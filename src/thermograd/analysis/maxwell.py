@@ -57,6 +57,10 @@ class MaxwellCheck:
         The surface, in nats.
     numbers
         The three numbers of table 4.
+    centre
+        The left side of the relation over R at the middle of the grid's points, where the fit is sure of it.
+        The first of `numbers`, as the paper defines it, is the same at ``x = y = 0``, at hyperparameters of
+        1: an extrapolation by decades whenever the second-order coefficients are not exactly 0.
     max_error, max_error_se, max_error_at
         Largest ``|left - right| / right`` over the points, its standard error, and where it is.
     mean_error, mean_error_se
@@ -71,6 +75,7 @@ class MaxwellCheck:
     relation: str
     fit: QuadraticFit
     numbers: tuple[MaxwellNumber, MaxwellNumber, MaxwellNumber]
+    centre: MaxwellNumber
     max_error: float
     max_error_se: float
     max_error_at: dict[str, float]
@@ -193,6 +198,8 @@ def maxwell(
     if points.protocol == "FixedLR":  # the paper's order
         numbers[1:] = numbers[:0:-1]
     per_point = (constant + np.outer(x, of_x) + np.outer(y, of_y)) / unit
+    value, se = fit.linear(per_point.mean(axis=0))
+    centre = MaxwellNumber(f"{relation.names[0]} at the centre", value, se, relation.ideal)
     errors = per_point @ fit.coefficients - relation.ideal
     worst = int(np.argmax(np.abs(errors)))
     mean_row = (np.sign(errors)[:, None] * per_point).mean(axis=0)
@@ -202,6 +209,7 @@ def maxwell(
         relation=relation.text,
         fit=fit,
         numbers=(numbers[0], numbers[1], numbers[2]),
+        centre=centre,
         max_error=float(np.abs(errors[worst])),
         max_error_se=fit.linear(per_point[worst])[1],
         max_error_at={name: float(values[worst]) for name, values in points.axes.items()},

@@ -38,7 +38,7 @@ class Table4Row:
         1, 0, 0).
     source
         ``measured here`` or the paper's table.
-    r_squared, numbers, errors, max_error, max_error_se, mean_error, mean_error_se
+    r_squared, numbers, errors, centre, centre_se, max_error, max_error_se, mean_error, mean_error_se
         As in :class:`thermograd.analysis.MaxwellCheck`; ``errors`` are the standard errors of ``numbers``.
     n, left_out
         Points used and not used; None for published rows.
@@ -53,6 +53,8 @@ class Table4Row:
     r_squared: float
     numbers: tuple[float, float, float]
     errors: tuple[float, float, float]
+    centre: float
+    centre_se: float
     max_error: float
     max_error_se: float
     mean_error: float
@@ -111,7 +113,7 @@ def _measured_row(label: str, states: xr.Dataset, observable: str, statuses: Seq
     except InputError as error:
         none = (nan, nan, nan)
         return Table4Row(
-            label, protocol, source, nan, none, none, nan, nan, nan, nan, note=f"no fit: {error}"
+            label, protocol, source, nan, none, none, nan, nan, nan, nan, nan, nan, note=f"no fit: {error}"
         )
     a, b, c = check.numbers
     return Table4Row(
@@ -121,6 +123,8 @@ def _measured_row(label: str, states: xr.Dataset, observable: str, statuses: Seq
         check.fit.r_squared,
         (a.value, b.value, c.value),
         (a.se, b.se, c.se),
+        check.centre.value,
+        check.centre.se,
         check.max_error,
         check.max_error_se,
         check.mean_error,
@@ -139,6 +143,8 @@ def _published_row(p: PublishedMaxwell) -> Table4Row:
         p.r_squared,
         p.numbers,
         (nan, nan, nan),
+        nan,
+        nan,
         p.max_error,
         nan,
         p.mean_error,
@@ -160,11 +166,21 @@ def markdown(rows: Sequence[Table4Row]) -> str:
         chosen = [row for row in rows if row.protocol == protocol]
         if not chosen:
             continue
-        header = [protocol, "source", "R²", *columns, "max error", "mean error", "points (left out)"]
+        header = [
+            protocol,
+            "source",
+            "R²",
+            *columns,
+            f"{columns[0]} at the centre",
+            "max error",
+            "mean error",
+        ]
+        header.append("points (left out)")
         lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
         for row in chosen:
             cells = [row.label, row.source, _blank(f"{row.r_squared:.4f}")]
             cells += [_number(v, se, 4) for v, se in zip(row.numbers, row.errors, strict=True)]
+            cells.append(_number(row.centre, row.centre_se, 4))
             cells += [_percent(row.max_error, row.max_error_se), _percent(row.mean_error, row.mean_error_se)]
             cells.append(f"{row.n} ({row.left_out})" if row.n is not None else row.note or "–")
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -184,11 +200,28 @@ def csv_text(rows: Sequence[Table4Row]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [f"number_{i}{end}" for i in (1, 2, 3) for end in ("", "_se")]
-    ends = ["max_error", "max_error_se", "mean_error", "mean_error_se", "n", "left_out", "note"]
+    ends = [
+        "centre",
+        "centre_se",
+        "max_error",
+        "max_error_se",
+        "mean_error",
+        "mean_error_se",
+        "n",
+        "left_out",
+        "note",
+    ]
     writer.writerow(["label", "protocol", "source", "r_squared", *names, *ends])
     for row in rows:
         pairs = [v for pair in zip(row.numbers, row.errors, strict=True) for v in pair]
-        errors = [row.max_error, row.max_error_se, row.mean_error, row.mean_error_se]
+        errors = [
+            row.centre,
+            row.centre_se,
+            row.max_error,
+            row.max_error_se,
+            row.mean_error,
+            row.mean_error_se,
+        ]
         cells = [
             row.label,
             row.protocol,

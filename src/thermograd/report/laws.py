@@ -150,7 +150,7 @@ def _radius(name: str, check: RadiusCheck | str) -> list[Claim]:
 def _maxwell(name: str, check: MaxwellCheck | str) -> list[Claim]:
     if isinstance(check, str):
         return [_impossible(f"{name}: Maxwell relation", check)]
-    constant = check.numbers[0]
+    constant = check.centre
     measured = (
         f"{formula(constant.name)} = {with_error(constant.value, constant.se)} (ideal "
         f"{number(constant.ideal)}); error over the grid: mean "

@@ -72,8 +72,9 @@ def maxwell_section(findings: Mapping[str, Findings], rows: list[Table4Row]) -> 
         chosen = [row for row in rows if row.protocol == protocol]
         names, ideal = MAXWELL[protocol]
         lines = [_table4_line(row) for row in chosen]
-        lines.append(("ideal gas", "", *ideal, "0", "0", ""))
-        columns = ("what", "R²", *map(formula, names), "max error", "mean error", "runs (left out)")
+        lines.append(("ideal gas", "", *ideal, ideal[0], "0", "0", ""))
+        centre = f"{formula(names[0])} at the centre"
+        columns = ("what", "R²", *map(formula, names), centre, "max error", "mean error", "runs (left out)")
         title = f"Maxwell relation, {PROTOCOL_NAMES[protocol]}"
         tables.append(Table(f"maxwell-{protocol}", title, columns, tuple(lines)))
     tables += [_pressure(found) for found in findings.values() if found.pressure is not None]
@@ -81,7 +82,9 @@ def maxwell_section(findings: Mapping[str, Findings], rows: list[Table4Row]) -> 
         "The entropy is fitted by a quadratic surface in the logarithms of the two hyperparameters, and "
         "the relation between its derivatives is read from the coefficients a1 to a5 (IG section 4 and "
         "table 4, V3). Errors are |left − right| / R over the runs. ± is one standard error from the "
-        "scatter about the surface, as if runs scattered independently. [IG]: as published, without errors."
+        "scatter about the surface, as if runs scattered independently. The first number is the relation at "
+        "hyperparameters of 1, far outside the grid; “at the centre” is the same amid the runs. [IG]: as "
+        "published, without errors."
     )
     return Section("maxwell", "Maxwell relations", (intro,), tables=tuple(tables))
 
@@ -90,12 +93,13 @@ def _table4_line(row: Table4Row) -> tuple[str, ...]:
     if row.n is None and not row.note:
         numbers = [exact(value) for value in row.numbers]
         errors = [exact_percent(row.max_error), exact_percent(row.mean_error)]
-        return (f"{row.label} [IG]", exact(row.r_squared), *numbers, *errors, "–")
+        return (f"{row.label} [IG]", exact(row.r_squared), *numbers, "–", *errors, "–")
     numbers = [with_error(value, error) for value, error in zip(row.numbers, row.errors, strict=True)]
     pairs = ((row.max_error, row.max_error_se), (row.mean_error, row.mean_error_se))
     errors = [percent_with_error(value, error) for value, error in pairs]
     runs = f"{row.n} ({row.left_out})" if row.n is not None else row.note
-    return (row.label, number(row.r_squared, 4), *numbers, *errors, runs)
+    centre = with_error(row.centre, row.centre_se)
+    return (row.label, number(row.r_squared, 4), *numbers, centre, *errors, runs)
 
 
 def exact_percent(value: float) -> str:

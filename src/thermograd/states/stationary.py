@@ -13,6 +13,7 @@ from thermograd.autocorrelation import mean_with_error
 from thermograd.errors import InputError
 from thermograd.protocol import Grid, Protocol
 from thermograd.states.derived import Derived, derive, independent_error
+from thermograd.states.gradient import split_gradient
 from thermograd.states.schema import grid_dims, label, new_dataset, validate
 from thermograd.states.status import judge
 from thermograd.states.variables import VARIABLES
@@ -95,6 +96,7 @@ def stationary(
     data = {name: np.full(shape, np.nan) for name in [n + e for n in measured for e in ("", "_se")]}
     data["log_points"] = np.full(shape, np.nan)
     for point, window in windows.items():
+        split_gradient(window)
         data["log_points"][point] = len(window["loss"])
         for name, values in window.items():
             if not np.isinf(values).any():

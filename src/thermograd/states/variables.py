@@ -44,6 +44,9 @@ VARIABLES: dict[str, Variable] = {
     "test_accuracy": Variable("1", "accuracy on the test set"),
     "norm": Variable("weights", "norm of the scale-invariant weights", "$r$"),
     "batch_grad_sq": Variable("1", "mean squared norm of the minibatch gradient", r"$E|g|^2$"),
+    "point_grad_sq": Variable(
+        "1", "mean squared norm of the minibatch gradient at the frozen weights of the log point"
+    ),
     "grad_sq": Variable("1", "squared norm of the mean gradient, unbiased", r"$|\nabla L|^2$"),
     "tr_sigma": Variable("1", "trace of the gradient noise covariance", r"$\mathrm{Tr}\,\Sigma$"),
     "full_grad_norm": Variable("1", "norm of the full gradient", r"$|\nabla L|$"),

@@ -214,6 +214,7 @@ class Run:
         test_loss, test_accuracy = self._test()
         return {
             "grad_sq": noise.grad_sq,
+            "point_grad_sq": noise.batch_grad_sq,
             "train_accuracy": correct,
             "test_loss": test_loss,
             "test_accuracy": test_accuracy,
