@@ -268,7 +268,8 @@ def test_noise_that_does_not_collapse_fails_and_measurement_error_alone_does_not
     scattered["sigma2"] *= np.exp(rng.normal(size=scattered["sigma2"].shape))
     assert verdicts(scattered)["gradient noise depends on elr alone"] == "fails"
     scattered["sigma2_se"] = 2 * scattered["sigma2"]
-    assert verdicts(scattered)["gradient noise depends on elr alone"] == "holds"
+    # Errors as large as the spread can show nothing, neither for the collapse nor against it.
+    assert verdicts(scattered)["gradient noise depends on elr alone"] == "open"
 
 
 def test_an_error_too_large_to_judge_is_undecided():
