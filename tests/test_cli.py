@@ -226,3 +226,20 @@ def test_an_unwritable_place_is_one_line(run, tmp_path):
     (tmp_path / "file").write_text("")
     result = run("sweep", "run", "--lr", 0.1, "--wd", 0.1, "--steps", 10, "--out", tmp_path / "file" / "sub")
     assert_one_line(result, "file", "expected a writable folder")
+
+
+@pytest.mark.parametrize("data", ["digits", SUBSET], ids=["digits", "cifar10"])
+def test_the_presets_are_whole_grids(data):
+    from thermograd.reproduce import preset_plan
+
+    if data is SUBSET and not SUBSET.exists():
+        pytest.skip("the CIFAR-10 subset is not here")
+    plan = preset_plan("ideal-gas", "quick", str(data))
+    assert plan.protocols == ("FixedSphere", "FixedELR", "FixedLR")
+    least = (5, 3) if data == "digits" else (3, 3)
+    for grid, template in plan.grids:
+        assert grid.shape >= least
+        assert template.width == (1 if data == "digits" else 2)
+        # A window of the entropy queue is filled several times in the half of a run that counts.
+        window = template.measurement.queue_size * template.measurement.queue_every
+        assert template.steps / 2 >= 4 * window

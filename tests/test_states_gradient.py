@@ -29,7 +29,9 @@ def test_the_ratio_is_right_and_its_error_bar_too():
         found = mean_with_error(window["tr_sigma"])
         ratio.append(found.mean)
         ratio_se.append(found.se)
-        np.testing.assert_allclose(window["tr_sigma"] + window["grad_sq"], window["batch_grad_sq"], rtol=1e-12)
+        np.testing.assert_allclose(
+            window["tr_sigma"] + window["grad_sq"], window["batch_grad_sq"], rtol=1e-12
+        )
     spread = np.std(ratio)
     # 200 repeats tell the mean to spread / 14 and the spread itself to 5%.
     assert abs(np.mean(ratio) - NOISE) < 4 * spread / np.sqrt(200)
