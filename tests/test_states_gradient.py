@@ -1,4 +1,4 @@
-"""The split of the gradient into mean and noise is right, and quieter than a difference where gradients burst."""
+"""The split of the gradient into mean and noise is right, and quieter than a difference under bursts."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ NOISE, MEAN = 3.0, 2.0
 
 
 def bursting_window(rng, n=60):
-    """Intervals of many steps and points of few draws; at each, everything is scaled by a heavy-tailed burst."""
+    """Intervals of many steps, points of few draws; everything is scaled by heavy-tailed bursts."""
     bursts, at_point = (np.exp(rng.normal(-0.5, 1.0, size)) for size in ((n, 100), n))
     draws = 1 + 0.05 * rng.standard_normal((2, n))
     return {

@@ -189,7 +189,7 @@ def _collapse(name: str, found: Collapse | str) -> Claim:
         f"about a curve in {formula(found.wrong.variable)} and {percent(found.total)} in all"
     )
     # Spread that is all measurement error says nothing against a collapse, however small the total is.
-    if found.right.residual <= found.noise:
+    if found.right.residual - _SURE * found.right.residual_se <= found.noise:
         if found.noise > found.total / 2:
             too_coarse = "the errors of measurement are as large as the spread that could collapse"
             return Claim(claim, measured, Verdict("open", "undecided", too_coarse))
