@@ -18,7 +18,7 @@ def main(results: Path, name: str) -> None:
     target.mkdir(parents=True)
     for source in sorted(results.glob("states-*.nc")):
         shutil.copy(source, target)
-    for source in sorted((results / "figures").glob("*.png")):
+    for source in sorted((results / "figures").glob("*-Fixed*.png")):
         shutil.copy(source, target)
     atomic_write(target / "verification.txt", verify(read_states(results)).to_text() + "\n")
 
