@@ -30,10 +30,11 @@ def collect(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
     from thermograd.states import merge
 
     store = RunStore(folder)
-    points = store.states(plan)
-    done = {point.spec: store.load(plan.key(point.spec)) for point in points if point.has_result}
+    keys = {spec: plan.key(spec) for spec in plan.specs()}
+    done = {spec: store.load(key) for spec, key in keys.items() if store.path(key).exists()}
+    missing = {spec: store.state(spec, key).reason for spec, key in keys.items() if spec not in done}
     if not done:
-        reasons = "; ".join(sorted({point.reason for point in points}))
+        reasons = "; ".join(sorted(set(missing.values())))
         raise FailedWorkError(f"{folder} has no finished run ({reasons})")
     for trace in done.values():
         # How long a run took, and where its images lay, say nothing about its numbers; left in, no two sweeps
@@ -44,9 +45,8 @@ def collect(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
     traces = {}
     for protocol in plan.protocols:
         runs = [
-            done[point.spec] if point.spec in done else empty_trace(point.spec, dim, point.reason)
-            for point in points
-            if type(point.spec.protocol).__name__ == protocol
+            done[spec] if spec in done else empty_trace(spec, dim, missing[spec])
+            for spec in plan.specs(protocol)
         ]
         traces[protocol] = merge(runs)
     return traces

@@ -70,9 +70,10 @@ class RunStore:
 
     def states(self, plan: Plan) -> list[PointState]:
         """The state of every run of a plan, in its order."""
-        return [self._state(spec, plan.key(spec)) for spec in plan.specs()]
+        return [self.state(spec, plan.key(spec)) for spec in plan.specs()]
 
-    def _state(self, spec: TrainSpec, key: str) -> PointState:
+    def state(self, spec: TrainSpec, key: str) -> PointState:
+        """The state of one run."""
         if self.path(key).exists():
             trace = self.load(key)
             if trace["outcome"].item() == "done":
