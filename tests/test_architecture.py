@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "theory": FOUNDATION,
     "states": FOUNDATION | {"theory"},
     "entropy": FOUNDATION | {"theory"},
+    "simulate": FOUNDATION | {"theory", "states", "entropy"},
     "data": FOUNDATION,
     "nets": FOUNDATION,
     "optim": FOUNDATION,
@@ -27,7 +28,7 @@ MAY_IMPORT = {
     "analysis": FOUNDATION | {"theory", "states"},
     "figures": FOUNDATION | {"theory", "states", "analysis"},
     "report": FOUNDATION | {"theory", "states", "analysis", "figures"},
-    "reproduce": FOUNDATION | {"states", "analysis", "sweep", "training", "data", "report"},
+    "reproduce": FOUNDATION | {"states", "simulate", "analysis", "sweep", "training", "data", "report"},
 }
 HEAVY = ("torch", "matplotlib", "plotly", "ray", "jinja2", "tqdm", "pooch", "numba")
 
@@ -75,6 +76,7 @@ def test_theory_states_and_analysis_never_mention_torch(room):
         "import thermograd",
         "import thermograd.cli",
         "import thermograd.theory, thermograd.states, thermograd.analysis, thermograd.entropy",
+        "import thermograd.simulate",
         "import thermograd.training.spec, thermograd.sweep, thermograd.reproduce, thermograd.figures",
     ],
 )

@@ -14,6 +14,7 @@ EXTRAS = {
     "filelock": "train",
     "matplotlib": "report",
     "jinja2": "report",
+    "plotly": "report",
 }
 """The extra that brings each optional package."""
 

@@ -1,0 +1,1 @@
+"""Models whose thermodynamics is exact: the isotropic laboratory and the toy sphere."""
