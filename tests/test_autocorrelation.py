@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from thermograd.autocorrelation import integrated_time, mean_with_error
+from thermograd.autocorrelation import integrated_time, mean_with_error, means_with_errors
 from thermograd.errors import InputError
 
 
@@ -97,6 +97,44 @@ def test_what_is_no_series_is_refused(bad):
 def test_nan_is_refused_where_it_has_no_meaning():
     with pytest.raises(InputError, match=r"series\[1\] is nan; expected finite"):
         integrated_time([1.0, np.nan])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 50, 301, 3000])
+@pytest.mark.parametrize("rho", [-0.5, 0.0, 0.9])
+def test_many_series_at_once_are_the_single_ones_bit_for_bit(rng, n, rho):
+    rows = ar1(rng, rho, (60, n)) * 10.0 ** rng.integers(-150, 150, (60, 1)) + rng.integers(0, 2, (60, 1))
+    rows[rng.random(rows.shape) < 0.02] = np.nan  # rows of different lengths
+    rows[3], rows[4], rows[5], rows[6] = 0.1, np.nan, np.arange(n) % 2, np.linspace(0, 1, n)
+    found = means_with_errors(rows)
+    for name in ("mean", "se", "time", "n_effective"):
+        single = [getattr(mean_with_error(row), name) for row in rows]
+        np.testing.assert_array_equal(getattr(found, name), single)
+
+
+def test_a_series_does_not_depend_on_its_company(rng):
+    rows = ar1(rng, 0.8, (400, 700))
+    whole, part = means_with_errors(rows), means_with_errors(rows[100:107])
+    np.testing.assert_array_equal(whole.se[100:107], part.se)
+    # The negative control: another order of the values has another error.
+    assert (means_with_errors(rng.permuted(rows, axis=1)).se < whole.se / 1.5).all()
+
+
+def test_no_series_and_empty_ones():
+    assert means_with_errors(np.empty((0, 5))).mean.shape == (0,)
+    found = means_with_errors(np.empty((2, 0)))
+    np.testing.assert_array_equal([found.mean, found.se], np.nan)
+    np.testing.assert_array_equal([found.time, found.n_effective], [[1, 1], [0, 0]])
+
+
+@pytest.mark.parametrize("bad", [[1.0, 2.0], 3.0, [[[1.0]]]])
+def test_what_is_no_table_of_series_is_refused(bad):
+    with pytest.raises(InputError, match="means_with_errors: series have shape"):
+        means_with_errors(bad)
+
+
+def test_an_infinite_value_is_named():
+    with pytest.raises(InputError, match=r"series\[1, 0\] is -inf; expected finite"):
+        means_with_errors([[1.0, np.nan], [-np.inf, 2.0]])
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 
 from thermograd.protocol import FixedELR, FixedLR, FixedSphere, Protocol
 from thermograd.theory import vmf
+from thermograd.theory.fluctuations import mean_effective_wd, radius_law_elr, radius_law_lr
 from thermograd.theory.radius import (
     Versions,
     compressibility_elr,
@@ -71,28 +72,14 @@ def theory(protocol: Protocol, grad_sq: float) -> Versions:
     return law[type(protocol)](a, b, D - 1.0, grad_sq)
 
 
-def fluctuations(protocol: Protocol, grad_sq: float) -> float:
-    """What the finite-step formulas leave out, as a relative correction to second order.
-
-    |g|^2 is noncentral chi square with mean m and variance ``2 (d-1) + 4 grad_sq``, fresh each step. The
-    sphere takes the mean of a concave square root. Elsewhere ``E log |w'|/|w| = 0`` is expanded to second
-    order in |g|^2 and in r^2, which is an AR(1) process: at fixed LR with k = 1 - (1 - lr wd)^2 and c2 the
-    squared coefficient of variation, mean r is ``1 + k c2 / (32 (1 - k))`` times the formula's.
-    """
+def with_fluctuations(protocol: Protocol, grad_sq: float) -> float:
+    """The finite-step formula corrected for the fluctuations of |g|^2, noncentral chi square, and of r."""
     a, b = protocol.values.values()
-    m = D - 1 + grad_sq
-    c2 = (2 * (D - 1) + 4 * grad_sq) / m**2
-    x = a**2 * m
+    moments = D - 1 + grad_sq, 2 * (D - 1) + 4 * grad_sq
     if isinstance(protocol, FixedSphere):
-        return -(x**2) * c2 / 8 / (1 + x) ** 1.5 / (math.sqrt(1 + x) - 1)
-    if isinstance(protocol, FixedLR):
-        k = 1 - (1 - a * b) ** 2
-        return k * c2 / (32 * (1 - k))
-    decay = 1 - math.sqrt(1 - x)
-    rho = 1 - 2 * decay * (1 - decay)
-    spread = x**2 * c2 / (1 - rho**2)  # squared coefficient of variation of r^2
-    excess = x**2 * c2 / 2 - (1 - 2 * (1 - decay) ** 2) * decay**2 * spread
-    return math.sqrt((1 - math.sqrt(1 - x + excess)) / decay) * (1 - spread / 8) - 1
+        return float(mean_effective_wd(a, b, *moments))
+    law = radius_law_lr if isinstance(protocol, FixedLR) else radius_law_elr
+    return float(law(a, b, *moments).mean)
 
 
 def standard_error(protocol: Protocol) -> float:
@@ -130,7 +117,7 @@ def test_simulation(protocol: Protocol, measured: str, formulas: tuple[str, str,
     versions = theory(protocol, run["grad_sq"])
     simulated = run["effective_wd" if isinstance(protocol, FixedSphere) else "radius"]
     error = standard_error(protocol) * simulated
-    corrected = versions.finite_step * (1 + fluctuations(protocol, run["grad_sq"]))
+    corrected = with_fluctuations(protocol, run["grad_sq"])
     assert abs(simulated - corrected) < 4 * error
     assert abs(simulated - versions.sde) > 8 * error
     # two independent runs of the same budget

@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from thermograd.errors import InputError
 
-__all__ = ["MeanWithError", "integrated_time", "mean_with_error"]
+__all__ = ["MeanWithError", "MeansWithErrors", "integrated_time", "mean_with_error", "means_with_errors"]
 
 _WINDOW = 5.0  # Sokal's c: the sum stops at the first lag >= c times the time found so far
+_NUMBERS = 1 << 17  # values of padded series transformed at a time: they stay in cache
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,23 @@ class MeanWithError:
     se: float
     time: float
     n_effective: float
+
+
+@dataclass(frozen=True)
+class MeansWithErrors:
+    """What :class:`MeanWithError` says, of many series: each attribute has one entry a series.
+
+    Attributes
+    ----------
+    mean, se, time, n_effective
+        As there, shape ``(batch,)``.
+
+    """
+
+    mean: NDArray[np.float64]
+    se: NDArray[np.float64]
+    time: NDArray[np.float64]
+    n_effective: NDArray[np.float64]
 
 
 def integrated_time(series: ArrayLike) -> float:
@@ -126,6 +144,59 @@ def mean_with_error(series: ArrayLike) -> MeanWithError:
     return MeanWithError(float(values.mean()), se, time, n / time)
 
 
+def means_with_errors(series: ArrayLike) -> MeansWithErrors:
+    """:func:`mean_with_error` of every row, the same bit for bit, several times faster than row by row.
+
+    Parameters
+    ----------
+    series
+        One series a row, shape ``(batch, n)``, any unit. NaN entries are left out of their row: series of
+        different lengths are padded with them.
+
+    Returns
+    -------
+    MeansWithErrors
+        Four arrays of shape ``(batch,)``.
+
+    Raises
+    ------
+    InputError
+        When the array is not two-dimensional or holds an infinite value.
+
+    Examples
+    --------
+    >>> nan = float("nan")
+    >>> found = means_with_errors([[1.0, nan, 1.0, 5.0, 5.0], [2.0, nan, nan, nan, nan]])
+    >>> found.mean, found.se.round(4), found.n_effective
+    (array([3., 2.]), array([1.1547,    nan]), array([4., 1.]))
+
+    """
+    rows = np.asarray(series, dtype=np.float64)
+    if rows.ndim != 2:
+        raise InputError(
+            f"means_with_errors: series have shape {rows.shape}; expected (number of series, length)"
+        )
+    if np.isinf(rows).any():
+        row, entry = np.argwhere(np.isinf(rows))[0]
+        raise InputError(
+            f"means_with_errors: series[{row}, {entry}] is {rows[row, entry]}; expected finite values"
+        )
+    there = ~np.isnan(rows)
+    counts = np.count_nonzero(there, axis=1)
+    mean, se = np.full(len(rows), math.nan), np.full(len(rows), math.nan)
+    time = np.ones(len(rows))
+    for n in np.unique(counts[counts > 0]):
+        alike = np.flatnonzero(counts == n)
+        step = max(1, _NUMBERS // _padded(n))
+        for part in (alike[a : a + step] for a in range(0, len(alike), step)):
+            values = rows[part][there[part]].reshape(len(part), n)
+            mean[part] = values.mean(axis=1)
+            if n > 1:
+                spread, time[part] = _spreads_and_times(values)
+                se[part] = spread * np.sqrt(time[part] / n)
+    return MeansWithErrors(mean, se, time, counts / time)
+
+
 def _checked(series: ArrayLike, owner: str) -> NDArray[np.float64]:
     values = np.asarray(series, dtype=np.float64)
     if values.ndim != 1:
@@ -137,22 +208,42 @@ def _checked(series: ArrayLike, owner: str) -> NDArray[np.float64]:
 
 
 def _spread_and_time(values: NDArray[np.float64]) -> tuple[float, float]:
-    """The standard deviation of one value and the integrated time, both corrected for the estimated mean."""
-    n = len(values)
-    if n < 2 or np.ptp(values) == 0:  # asked of the values: the mean of equal numbers may be rounded
+    if len(values) < 2:
         return 0.0, 1.0
-    scale = float(np.abs(values - values.mean()).max())
-    centred = (values - values.mean()) / scale
-    # Padding to twice the length makes the FFT's circular correlation the plain one.
-    size = 1 << (2 * n - 1).bit_length()
+    spread, time = _spreads_and_times(values[None])
+    return float(spread[0]), float(time[0])
+
+
+def _padded(n: int) -> int:
+    """Padding to twice the length makes the FFT's circular correlation the plain one."""
+    return 1 << int(2 * n - 1).bit_length()
+
+
+def _spreads_and_times(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Standard deviation of one value and integrated time of each row, corrected for the estimated mean."""
+    n = rows.shape[1]
+    size = _padded(n)
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    scale = np.abs(centred).max(axis=1)
+    varies = rows.max(axis=1) > rows.min(axis=1)  # not the scale: the mean of equal numbers may be rounded
+    scale[~varies] = 1.0
+    centred /= scale[:, None]
     spectrum = np.fft.rfft(centred, size)
-    covariance = np.fft.irfft(spectrum * spectrum.conj(), size)[:n] / n
-    times = 2.0 * np.cumsum(covariance / covariance[0]) - 1.0
+    # Squares added, not a complex product: its rounding depends on where in the array a number stands.
+    covariance = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:, :n] / n
+    zero = covariance[:, 0].copy()
+    zero[~varies] = 1.0
+    times = 2.0 * np.cumsum(covariance / zero[:, None], axis=1) - 1.0
     # The covariances of a centred series sum to zero, so the window always closes.
-    window = int(np.argmax(np.arange(n) >= _WINDOW * times))
+    window = np.argmax(np.arange(n) >= _WINDOW * times, axis=1)
     # The mean being estimated, each covariance is too small by total/n; total = n * variance of the mean.
-    total = covariance[0] * times[window] * (1.0 + (2 * window + 1) / n)
-    variance = covariance[0] + total / n
-    if total < variance:  # the floor: independent values, for which the variance is the usual unbiased one
-        total = variance = covariance[0] * n / (n - 1)
-    return scale * math.sqrt(variance), float(total / variance)
+    total = zero * times[np.arange(len(rows)), window] * (1.0 + (2 * window + 1) / n)
+    variance = zero + total / n
+    # The floor: independent values, for which the variance is the usual unbiased one.
+    floored = total < variance
+    variance[floored] = zero[floored] * n / (n - 1)
+    time = total / variance
+    time[floored | ~varies] = 1.0
+    spread = scale * np.sqrt(variance)
+    spread[~varies] = 0.0
+    return spread, time

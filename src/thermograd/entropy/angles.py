@@ -6,17 +6,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from thermograd.entropy.threads import in_ranges, thread_count
 
 __all__ = ["LAST_PERIOD", "from_angles", "log_jacobian", "to_angles"]
 
 LAST_PERIOD = 2.0 * np.pi
 """The period of the last angle; the others have none."""
 
-_ROWS = 64  # vectors converted at a time
+_ROWS = 64  # vectors at a time: the sines of all would be a second array of the sample's size
 
 
 def to_angles(u: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -47,15 +51,18 @@ def to_angles(u: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
            [1. , 0. ]])
 
     """
-    angles = np.empty((len(u), u.shape[1] - 1))
-    # A few rows at a time: the tails of all rows at once would be a second array of the sample's size.
-    for start in range(0, len(u), _ROWS):
-        rows = slice(start, start + _ROWS)
-        part = u[rows].astype(np.float64)
-        tails = np.sqrt(np.cumsum(part[:, :0:-1] ** 2, axis=1)[:, ::-1])  # norm of what follows u_j
-        angles[rows, :-1] = np.arctan2(tails[:, :-1], part[:, :-2])
-        # +0.0 turns a negative zero into a positive one, so that the angle is pi and never -pi.
-        angles[rows, -1] = np.arctan2(part[:, -1] + 0.0, part[:, -2])
+    from thermograd.entropy import compiled_angles
+
+    n, d = u.shape
+    u = np.ascontiguousarray(u, dtype=u.dtype.newbyteorder("="))
+    angles = np.empty((n, d - 1))
+    last, before = u[:, -1].astype(np.float64), u[:, -2].astype(np.float64)
+    # +0.0 turns a negative zero into a positive one, so that the angle is pi and never -pi.
+    angles[:, -1] = np.arctan2(last + 0.0, before)
+    tails, logs = last**2 + before**2, np.zeros(n)
+    with ThreadPoolExecutor(thread_count()) as pool:
+        work = partial(compiled_angles.convert, u, 0, d - 2, 0, tails, logs, angles, True)
+        in_ranges(pool, work, n)
     return angles
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import digamma, logsumexp
 
 from thermograd.autocorrelation import mean_with_error
-from thermograd.entropy.angles import LAST_PERIOD, log_jacobian, to_angles
+from thermograd.entropy.chart import chart_neighbours
 from thermograd.entropy.estimate import EntropyEstimate, sample_warnings
 from thermograd.entropy.nearest import nearest_neighbours
 from thermograd.entropy.points import as_directions, as_points
@@ -82,21 +82,20 @@ def kozachenko_leonenko(
         raise InputError(f"{_OWNER}: k (which neighbour) is {k!r}; expected an integer of at least 1")
     points: NDArray[np.floating[Any]]
     if manifold == "euclidean":
-        points = coordinates = as_points(x, _OWNER, at_least=k + 2)
-        stretch, period = np.zeros(len(points)), None
-    elif manifold == "sphere":
+        points = as_points(x, _OWNER, at_least=k + 2)
+    elif manifold in ("sphere", "geodesic"):
         points = as_directions(x, _OWNER, at_least=k + 2)
-        coordinates = to_angles(points)
-        stretch, period = log_jacobian(coordinates), LAST_PERIOD
-    elif manifold == "geodesic":
-        points = coordinates = as_directions(x, _OWNER, at_least=k + 2)
-        stretch, period = np.zeros(len(points)), None
     else:
         raise InputError(f"{_OWNER}: manifold is {manifold!r}; expected 'euclidean', 'sphere' or 'geodesic'")
-    n, m = coordinates.shape
-    rho = nearest_neighbours(coordinates, k, period=period).distance[:, -1]
-    if manifold == "geodesic":
+    n, m = points.shape
+    if manifold == "sphere":
+        found, stretch = chart_neighbours(points, k)
+    else:
+        found, stretch = nearest_neighbours(points, k), np.zeros(n)
+    rho = found.distance[:, -1]
+    if manifold != "euclidean":
         m -= 1
+    if manifold == "geodesic":
         rho = 2 * np.arcsin(rho / 2)  # from chord to arc
         stretch = log_cap_curvature(rho, m)
     warnings = sample_warnings(points, rho, m)

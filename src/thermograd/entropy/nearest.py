@@ -2,9 +2,9 @@
 
 A Gram matrix gives all squared distances at the price of one matrix product, but as differences of large
 numbers: for points a distance ``rho`` apart that lie ``R`` from the origin its relative error is about
-``eps (R/rho)^2``, which for iterates of SGD in float32 is everything. So the Gram matrix (float64, of centred
-points) only *names the candidates*, all those that its error bound leaves open, and these are measured
-again as sums of squared differences.
+``eps (R/rho)^2``, which for iterates of SGD in float32 is everything. And most of them are not needed: the squares
+of a few columns, which any distance exceeds, tell that two points are no neighbours. What is left is measured as
+sums of squared differences (:mod:`.search` says how, and why nothing can be missed).
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Neighbours", "nearest_neighbours"]
+from thermograd.entropy.columns import StraightColumns
+from thermograd.entropy.search import search
+from thermograd.errors import InputError
+
+__all__ = ["Neighbours", "check_neighbours", "nearest_neighbours"]
 
 Points: TypeAlias = NDArray[np.floating[Any]]
 Vector: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.intp]
 
-_TREE_DIMENSION = 8  # up to here a k-d tree beats the Gram matrix
-_ROWS = 512  # rows of the distance matrix held at a time
-_COLUMNS = 4096  # coordinates held in float64 at a time
-_PAIRS = 128  # pairs measured at a time: with _COLUMNS, 4 MB, which stays in cache
+TREE_DIMENSION = 8
+"""Up to here a k-d tree beats the search by columns."""
+
+_PAIRS = 2**19  # numbers measured at a time after a tree: 4 MB, which stays in cache
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Neighbours:
     distance
         Shape ``(n, k)``, float64. Zero where points coincide.
     index
-        Shape ``(n, k)``: which points they are.
+        Shape ``(n, k)``: which points they are; of equally distant ones, those of lower index.
 
     """
 
@@ -44,28 +48,49 @@ class Neighbours:
     index: Indices
 
 
-def nearest_neighbours(x: Points, k: int = 1, *, period: float | None = None) -> Neighbours:
+def nearest_neighbours(x: Points, k: int = 1, *, period: float | None = None, theiler: int = 0) -> Neighbours:
     """The ``k`` nearest neighbours of every point, with distances exact to the round-off of one subtraction.
+
+    ``rho_i^2``, the k-th smallest of ``sum_c (x_ic - x_jc)^2`` over the points ``j`` with ``|i - j| > theiler``,
+    summed in float64.
 
     Parameters
     ----------
     x
-        Points, shape ``(n, m)``, float32 or float64, finite, ``n > k``. Never copied to float64 as a whole.
+        Points in time order, shape ``(n, m)``, float32 or float64, finite. Never copied as a whole; a
+        ``numpy.memmap`` is read a few columns at a time and may be larger than memory.
     k
-        How many neighbours, from 1 to ``n - 1``.
+        How many neighbours, from 1 to ``n - 1`` (fewer with ``theiler``).
     period
         When given, the last coordinate is an angle of this period: differences of it are wrapped to at most
         half a period.
+    theiler
+        Points no farther apart in time than so many rows are no neighbours.
 
     Returns
     -------
     Neighbours
-        Euclidean distances and indices. Among equally distant points the choice is arbitrary.
+        Euclidean distances and indices.
+
+    Raises
+    ------
+    InputError
+        When too few points are left to some point, or a setting is out of range.
 
     Notes
     -----
-    Time ``n^2 m`` (a matrix product) plus ``n k m``; memory about 55 kB a point and the ``n k`` results. Up
-    to dimension 8 a k-d tree names the candidates.
+    Exact by proof, not by chance: a pair is left out only when a sum over some of its columns, or a bound of it
+    with the rounding errors of the float32 product accounted for, exceeds the distances measured. No random
+    numbers are involved. The order of columns and what is foreseen decide the time only.
+
+    Time: for iterates of a random walk a few ``n m`` operations and ``n^2`` for 1024 columns of a matrix product;
+    for points that are all about equally far apart the whole product, ``n^2 m``; at worst (tight clusters far
+    apart, of points about equally far) ``n^2 m`` differences. Memory: 20 bytes for every pair of points, at most
+    a quarter of the data or 64 MB, whichever is more, and 16 bytes for every pair followed.
+
+    References
+    ----------
+    For ``theiler``: J. Theiler, Phys. Rev. A 34 (1986) 2427.
 
     Examples
     --------
@@ -75,24 +100,52 @@ def nearest_neighbours(x: Points, k: int = 1, *, period: float | None = None) ->
     (array([1., 1., 2.]), array([2, 0, 0]))
 
     """
-    row, column = (_tree_candidates if x.shape[1] <= _TREE_DIMENSION else _gram_candidates)(x, k, period)
-    n = len(x)
-    # Each pair is measured once, however often it was named.
-    pairs, where = np.unique(np.minimum(row, column) * n + np.maximum(row, column), return_inverse=True)
-    distance = np.sqrt(_measure(x, pairs // n, pairs % n, period))[where]
-    order = np.lexsort((distance, row))
-    first = np.searchsorted(row[order], np.arange(n))
-    best = order[first[:, None] + np.arange(k)]
-    return Neighbours(distance=distance[best], index=column[best])
+    check_neighbours("nearest_neighbours", len(x), k, period, theiler)
+    if x.shape[1] <= TREE_DIMENSION:
+        return _by_tree(x, k, period, theiler)
+    squared, index = search(StraightColumns(x, period), k, theiler, x.nbytes)
+    return Neighbours(np.sqrt(squared), index)
 
 
-def wrapped(difference: Vector, period: float) -> Vector:
-    """A difference of angles, brought to the nearest of its equivalents."""
-    # Subtracting a whole period only where needed leaves small differences untouched by rounding.
-    return difference - period * np.rint(difference / period)
+def check_neighbours(owner: str, n: int, k: int, period: float | None, theiler: int) -> None:
+    """Refuse settings that ``n`` points can not answer.
+
+    Parameters
+    ----------
+    owner
+        Who asks, for the message.
+    n, k, period, theiler
+        As for :func:`nearest_neighbours`.
+
+    Raises
+    ------
+    InputError
+        When one is out of range.
+
+    Examples
+    --------
+    >>> check_neighbours("entropy", 10, 5, None, 3)
+    Traceback (most recent call last):
+    thermograd.errors.InputError: entropy: 10 points leave 3 neighbours outside theiler = 3; expected at least k = 5
+
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise InputError(f"{owner}: k (how many neighbours) is {k!r}; expected an integer of at least 1")
+    if isinstance(theiler, bool) or not isinstance(theiler, int | np.integer) or theiler < 0:
+        raise InputError(f"{owner}: theiler (in samples) is {theiler!r}; expected an integer of at least 0")
+    if period is not None and not 0 < period < np.inf:
+        raise InputError(f"{owner}: period is {period!r}; expected a positive number")
+    # The middle point has theiler samples on either side, as far as there are any.
+    middle = n // 2
+    left = n - 1 - min(middle, theiler) - min(n - 1 - middle, theiler)
+    if n == 0 or left < k:
+        raise InputError(
+            f"{owner}: {n} points leave {max(left, 0)} neighbours outside theiler = {theiler}; "
+            f"expected at least k = {k}"
+        )
 
 
-def _tree_candidates(x: Points, k: int, period: float | None) -> tuple[Indices, Indices]:
+def _by_tree(x: Points, k: int, period: float | None, theiler: int) -> Neighbours:
     from scipy.spatial import cKDTree
 
     n, m = x.shape
@@ -102,57 +155,23 @@ def _tree_candidates(x: Points, k: int, period: float | None) -> tuple[Indices, 
         centred[:, -1] %= period
         centred[centred[:, -1] >= period, -1] = 0.0  # the remainder of a tiny negative angle rounds up to it
         box = np.array([0.0] * (m - 1) + [period])  # 0: not periodic
-    found = np.atleast_2d(cKDTree(centred, boxsize=box).query(centred, k=k + 1)[1])
-    # Among coincident points the point itself need not come first, nor be found at all: then drop the last.
-    keep = found != np.arange(n)[:, None]
-    keep[keep.all(axis=1), -1] = False
-    return np.repeat(np.arange(n), k), found[keep]
-
-
-def _gram_candidates(x: Points, k: int, period: float | None) -> tuple[Indices, Indices]:
-    n, m = x.shape
+    found = cKDTree(centred, boxsize=box).query(centred, k=min(n, k + 1 + 2 * theiler))[1].reshape(n, -1)
+    # Among coincident points the point itself need not come first, nor be found at all: keep the first k others.
+    far = np.abs(found - np.arange(n)[:, None]) > theiler
+    keep = far & (np.cumsum(far, axis=1) <= k)
+    index = found[keep].reshape(n, k)
+    # The tree's distances are of remainders, which have lost digits: measure again.
+    distance = np.empty((n, k))
+    columns = StraightColumns(x, period)
     straight = m if period is None else m - 1
-    centre = x.mean(axis=0, dtype=np.float64)
-    blocks = [slice(a, min(a + _COLUMNS, straight)) for a in range(0, straight, _COLUMNS)]
-    norms = np.zeros(n)
-    for columns in blocks:
-        part = x[:, columns] - centre[columns]
-        norms += np.einsum("ij,ij->i", part, part)
-    # Rounding of a sum of m products, whatever its order: m eps sum|a b| (Higham 2002, section 3.1); centring
-    # and the last additions add a few eps more.
-    error = (2 * m + 32) * np.finfo(np.float64).eps * norms
-    rows_found, columns_found = [], []
-    for start in range(0, n, _ROWS):
-        rows = slice(start, min(start + _ROWS, n))
-        squared = norms[rows, None] + norms
-        for columns in blocks:
-            part = x[:, columns] - centre[columns]
-            squared -= 2.0 * (part[rows] @ part.T)
-        if period is not None:
-            last = x[:, -1].astype(np.float64)
-            squared += wrapped(last[rows, None] - last, period) ** 2
-        squared[np.arange(len(squared)), np.arange(rows.start, rows.stop)] = np.inf
-        bound = error[rows, None] + error
-        # k points are surely no farther than `reach`; whoever may be nearer than that stays in play.
-        reach = np.partition(squared + bound, k - 1, axis=1)[:, k - 1]
-        i, j = np.nonzero(squared - bound <= reach[:, None])
-        rows_found.append(i + start)
-        columns_found.append(j)
-    return np.concatenate(rows_found), np.concatenate(columns_found)
-
-
-def _measure(x: Points, i: Indices, j: Indices, period: float | None) -> Vector:
-    """Squared distances of the pairs, as sums of squared differences in float64."""
-    straight = x.shape[1] if period is None else x.shape[1] - 1
-    squared = np.zeros(len(i))
-    step = max(1, _PAIRS * _COLUMNS // max(1, min(straight, _COLUMNS)))
-    for start in range(0, len(i), step):
-        pairs = slice(start, start + step)
-        for a in range(0, straight, _COLUMNS):
-            columns = slice(a, min(a + _COLUMNS, straight))
-            difference = x[i[pairs], columns].astype(np.float64) - x[j[pairs], columns]
-            squared[pairs] += np.einsum("ij,ij->i", difference, difference)
-    if period is not None:
-        last = x[:, -1].astype(np.float64)
-        squared += wrapped(last[i] - last[j], period) ** 2
-    return squared
+    step = max(1, _PAIRS // (k * m))
+    for start in range(0, n, step):
+        rows = slice(start, min(start + step, n))
+        there = index[rows]
+        here = np.broadcast_to(np.arange(rows.start, rows.stop)[:, None], there.shape)
+        difference = x[here, :straight].astype(np.float64) - x[there, :straight]
+        squared = np.einsum("ikm,ikm->ik", difference, difference)
+        last = columns.last(here, there)
+        distance[rows] = np.sqrt(squared if last is None else squared + last)
+    order = np.lexsort((index, distance), axis=1)
+    return Neighbours(np.take_along_axis(distance, order, 1), np.take_along_axis(index, order, 1))

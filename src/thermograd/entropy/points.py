@@ -86,7 +86,7 @@ def as_points(x: Any, owner: str, *, at_least: int) -> NDArray[np.floating[Any]]
         raise InputError(
             f"{owner}: {len(bad)} of {len(points)} points hold nan or inf (rows {shown}); expected finite"
         )
-    if (points == points[0]).all():
+    if all(np.array_equal(row, points[0]) for row in points[1:]):  # stops at the first that differs
         raise InputError(f"{owner}: all {len(points)} points are the same; expected a sample that varies")
     return points
 

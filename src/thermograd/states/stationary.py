@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from thermograd.autocorrelation import mean_with_error
+from thermograd.autocorrelation import means_with_errors
 from thermograd.errors import InputError
 from thermograd.protocol import Grid, Protocol
 from thermograd.states.derived import Derived, derive, independent_error
@@ -98,28 +98,29 @@ def stationary(
     for point, window in windows.items():
         split_gradient(window)
         data["log_points"][point] = len(window["loss"])
-        for name, values in window.items():
-            if not np.isinf(values).any():
-                found = mean_with_error(values)
-                data[name][point], data[f"{name}_se"][point] = found.mean, found.se
         if "entropy_sphere" in window:
             _entropy_windows(data, point, window["entropy_sphere"])
+    for name in measured:
+        held = [window[name] for window in windows.values()]
+        # One observable of all points at a time: many times faster than one by one.
+        rows = _padded([np.empty(0) if np.isinf(values).any() else values for values in held])
+        found = means_with_errors(rows)
+        data[name], data[f"{name}_se"] = found.mean.reshape(shape), found.se.reshape(shape)
     axes = _axes(trace, dims, shape)
     derived = derive(str(trace.attrs["protocol"]), axes, int(trace.attrs["dim"]), data)
     for name, law in derived.items():
         data[name] = law.value
         if law.slopes:
-            data[f"{name}_se"] = np.full(shape, np.nan)
-            for point, window in windows.items():
-                data[f"{name}_se"][point] = _error(law, window, data, point)
+            data[f"{name}_se"] = _errors(law, windows, data).reshape(shape)
     status = np.full(shape, "", dtype=object)
     reason = status.copy()
+    outcome, outcome_reason = trace["outcome"].values, trace["outcome_reason"].values
     for point, window in windows.items():
         relaxation = 0.0 if "radius" in dims else float(data.get("relaxation_steps", np.zeros(shape))[point])
         verdict = judge(
             window,
-            outcome=str(trace["outcome"].values[point]),
-            outcome_reason=str(trace["outcome_reason"].values[point]),
+            outcome=str(outcome[point]),
+            outcome_reason=str(outcome_reason[point]),
             steps=ends[point],
             relaxation_steps=relaxation,
             tolerance=tolerance,
@@ -237,13 +238,31 @@ def _entropy_windows(data: dict[str, Array], point: Index, values: Array) -> Non
     data.setdefault("entropy_sphere_spread", np.full(shape, np.nan))[point] = spread
 
 
-def _error(law: Derived, window: dict[str, Array], data: dict[str, Array], point: Index) -> float:
+def _padded(series: Sequence[Array]) -> Array:
+    """Series of any lengths as rows of one array, with NaN behind the shorter ones."""
+    rows = np.full((len(series), max(map(len, series), default=0)), np.nan)
+    for row, values in zip(rows, series, strict=True):
+        row[: len(values)] = values
+    return rows
+
+
+def _errors(law: Derived, windows: Mapping[Index, Mapping[str, Array]], data: Mapping[str, Array]) -> Array:
     """The delta method on the series themselves where they share their log points, so covariances count."""
     names = list(law.slopes)
-    held = np.array([window[name] for name in names])
-    if held.size and np.isfinite(held).all():
+    series, separate = [], {}
+    for i, (point, window) in enumerate(windows.items()):
+        held = np.array([window[name] for name in names])
         slopes = np.array([law.slopes[name][point] for name in names])
-        linear = slopes @ (held - held.mean(axis=1, keepdims=True))
-        return mean_with_error(linear).se if np.isfinite(linear).all() else math.nan
-    squares = [(law.slopes[name][point] * data[f"{name}_se"][point]) ** 2 for name in names]
-    return math.sqrt(sum(squares)) if np.isfinite(squares).all() else math.nan
+        linear = np.empty(0)  # gives NaN
+        if held.size and np.isfinite(held).all():
+            linear = slopes @ (held - held.mean(axis=1, keepdims=True))
+        else:
+            squares = [
+                (slope * data[f"{name}_se"][point]) ** 2 for name, slope in zip(names, slopes, strict=True)
+            ]
+            separate[i] = math.sqrt(sum(squares)) if np.isfinite(squares).all() else math.nan
+        series.append(linear if np.isfinite(linear).all() else np.empty(0))
+    errors = means_with_errors(_padded(series)).se
+    for i, error in separate.items():
+        errors[i] = error
+    return errors

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
-from thermograd.autocorrelation import mean_with_error
+from thermograd.autocorrelation import means_with_errors
 
 __all__ = ["Drift", "Verdict", "drift", "judge"]
 
@@ -80,27 +81,46 @@ def drift(series: ArrayLike) -> Drift:
     (False, True)
 
     """
-    values = np.asarray(series, dtype=np.float64)
-    logarithmic = bool((values > 0).all())
-    compared = np.log(values) if logarithmic else values
-    half = len(values) // 2
-    difference = float(compared[-half:].mean() - compared[:half].mean())
-    noise = mean_with_error(_without_parabola(compared))
-    scale = 1.0 if logarithmic else float(np.abs(values).mean()) or 1.0
-    relative = math.expm1(difference) if logarithmic else difference / scale
-    # The halves have half the points each: the difference of their means has twice the whole mean's error.
-    # Rounding leaves a noiseless series an error of about 1e-16, not a significance.
-    error = math.hypot(2 * noise.se, 1e-12 * max(1.0, float(np.abs(compared).max())))
-    degrees = max(noise.n_effective - 3, 1.0)
-    threshold = float(stdtrit(degrees, 1 - _FALSE_ALARM / 2))
-    return Drift(relative, difference / error, threshold, mean_with_error(compared).n_effective)
+    return _drifts([np.asarray(series, dtype=np.float64)])[0]
+
+
+def _drifts(windows: Sequence[NDArray[np.float64]]) -> list[Drift]:
+    """The drift of several series of one length, whose errors are found together."""
+    if not windows:
+        return []
+    compared = [np.log(values) if (values > 0).all() else values for values in windows]
+    # First the noise around the parabolas, then the series as they are.
+    worth = means_with_errors([*map(_without_parabola, compared), *compared])
+    found = []
+    for i, (values, series) in enumerate(zip(windows, compared, strict=True)):
+        half = len(series) // 2
+        difference = float(series[-half:].mean() - series[:half].mean())
+        logarithmic = series is not values
+        scale = 1.0 if logarithmic else float(np.abs(values).mean()) or 1.0
+        relative = math.expm1(difference) if logarithmic else difference / scale
+        # The halves have half the points each: the difference of their means has twice the whole mean's
+        # error. Rounding leaves a noiseless series an error of about 1e-16, not a significance.
+        error = math.hypot(2 * float(worth.se[i]), 1e-12 * max(1.0, float(np.abs(series).max())))
+        degrees = max(float(worth.n_effective[i]) - 3, 1.0)
+        threshold = float(stdtrit(degrees, 1 - _FALSE_ALARM / 2))
+        found.append(
+            Drift(relative, difference / error, threshold, float(worth.n_effective[len(windows) + i]))
+        )
+    return found
 
 
 def _without_parabola(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.polynomial.legendre.legvander(np.linspace(-1, 1, len(values)), 2)
+    powers = _powers(len(values))
     coefficients, *_ = np.linalg.lstsq(powers, values, rcond=None)
     left: NDArray[np.float64] = values - powers @ coefficients
     return left
+
+
+@lru_cache(maxsize=8)
+def _powers(n: int) -> NDArray[np.float64]:
+    powers = np.asarray(np.polynomial.legendre.legvander(np.linspace(-1, 1, n), 2), dtype=np.float64)
+    powers.flags.writeable = False
+    return powers
 
 
 def judge(
@@ -153,7 +173,8 @@ def judge(
             f"too short for the norm to forget its start: {steps:.0f} iterations are {spans:.2g} of its "
             f"relaxation times ({relaxation_steps:.3g} iterations); expected at least {relaxations:g}",
         )
-    drifts = {name: drift(series) for name, series in window.items() if _can_drift(name, series)}
+    watched = {name: series for name, series in window.items() if _can_drift(name, series)}
+    drifts = dict(zip(watched, _drifts(list(watched.values())), strict=True))
     for name in ("loss", "batch_grad_sq"):
         if name in drifts and drifts[name].matters(tolerance) and drifts[name].relative < 0:
             return Verdict("converging", f"{name} keeps falling: {drifts[name]}")

@@ -1,0 +1,180 @@
+"""Nearest neighbours of a queue of weights: scikit-learn's brute force in float64 against ours, side by side.
+
+    python benchmarks/nearest.py [--seconds 20] [--large] [--scaling] [--output benchmarks/results/nearest.json]
+
+Both are timed in turn in one process, so that whatever else the machine does strikes both; the minimum counts.
+Angles: scikit-learn is given ours, converted with numpy as one writes it, and the conversion is timed on both sides
+(it ignores that the last angle is periodic). Its answers are checked against ours where its own round-off lets it.
+``--large``: (4000, 97 200), ours alone. Peak memory is that of a fresh process, over the data's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from thermograd.entropy.chart import chart_neighbours
+from thermograd.entropy.nearest import nearest_neighbours
+
+WALKS = {"slow walk": 1e-4, "fast walk": 0.5, "i.i.d.": np.inf}  # length of a step on the unit sphere
+
+
+def walk(n: int, d: int, step: float, dtype: str = "float64") -> np.ndarray:
+    rng = np.random.default_rng(0)
+    points = np.empty((n, d), dtype)
+    w = rng.standard_normal(d)
+    for i in range(n):
+        move = rng.standard_normal(d)
+        w = move if np.isinf(step) else w / np.linalg.norm(w) + step * move / np.sqrt(d)
+        points[i] = w / np.linalg.norm(w)
+    return points
+
+
+def angles_as_one_writes_them(u: np.ndarray) -> np.ndarray:
+    tails = np.sqrt(np.cumsum(u[:, :0:-1] ** 2, axis=1)[:, ::-1])
+    angles = np.empty((len(u), u.shape[1] - 1))
+    angles[:, :-1] = np.arctan2(tails[:, :-1], u[:, :-2])
+    angles[:, -1] = np.arctan2(u[:, -1], u[:, -2])
+    return angles
+
+
+def sklearn_brute(x: np.ndarray) -> np.ndarray:
+    from sklearn.neighbors import NearestNeighbors
+
+    return NearestNeighbors(n_neighbors=1, algorithm="brute").fit(x).kneighbors()[0][:, 0]
+
+
+def in_turn(calls: dict[str, Callable[[], np.ndarray]], seconds: float) -> tuple[dict, dict]:
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    answers = {name: call() for name, call in calls.items()}  # compiles
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(next(iter(times.values()))) < 3:
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    return {name: {"min_s": min(t), "repeats": len(t)} for name, t in times.items()}, answers
+
+
+def compare(n: int, d: int, seconds: float) -> list[dict]:
+    results = []
+    for name, step in WALKS.items():
+        x = walk(n, d, step)
+        for space, theirs, ours in (
+            ("euclidean", lambda: sklearn_brute(x), lambda: nearest_neighbours(x).distance[:, 0]),
+            (
+                "chart",
+                lambda: sklearn_brute(angles_as_one_writes_them(x)),
+                lambda: chart_neighbours(x)[0].distance[:, 0],
+            ),
+        ):
+            times, answers = in_turn({"scikit-learn": theirs, "thermograd": ours}, seconds)
+            ratio = times["scikit-learn"]["min_s"] / times["thermograd"]["min_s"]
+            off = float(np.abs(np.mean(np.log(answers["scikit-learn"] / answers["thermograd"]))))
+            print(
+                f"{name:10s} {space:10s} scikit-learn {times['scikit-learn']['min_s']:.3f} s, thermograd "
+                f"{times['thermograd']['min_s']:.3f} s: {ratio:.1f}x; mean log distance differs by {off:.1e}",
+                flush=True,
+            )
+            results.append(
+                {"sample": name, "space": space, "n": n, "d": d, "speedup": ratio, "log_difference": off, **times}
+            )
+    return results
+
+
+def ours(n: int, d: int, name: str, space: str, dtype: str, repeats: int) -> dict:
+    call = {"euclidean": nearest_neighbours, "chart": chart_neighbours}[space]
+    x = walk(n, d, WALKS[name], dtype)
+    call(x[:64])  # compiles
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call(x)
+        times.append(time.perf_counter() - start)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "sample": name,
+        "space": space,
+        "dtype": dtype,
+        "n": n,
+        "d": d,
+        "min_s": min(times),
+        "repeats": repeats,
+        "data_bytes": x.nbytes,
+        "peak_over_data": (after - before) * 1024 / x.nbytes,
+    }
+
+
+def alone(*case: object) -> dict:
+    """In a process of its own: the peak memory is then this case's."""
+    run = subprocess.run(
+        [sys.executable, __file__, "--case", json.dumps(case)], check=True, stdout=subprocess.PIPE, text=True
+    )
+    result = json.loads(run.stdout)
+    print(
+        f"{result['sample']:10s} {result['space']:10s} ({result['n']}, {result['d']}) {result['dtype']}: "
+        f"{result['min_s']:.3f} s, {result['peak_over_data']:.2f} of the data on top of it",
+        flush=True,
+    )
+    return result
+
+
+def environment() -> dict[str, object]:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("numpy", "numba", "scikit-learn")},
+        "cpu": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
+        "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="per comparison")
+    parser.add_argument("--large", action="store_true", help="also (4000, 97200): needs 6 GB")
+    parser.add_argument("--scaling", action="store_true", help="also the cost against n and d")
+    parser.add_argument("--output", type=Path, help="write the results here as JSON")
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(ours(*json.loads(options.case))))
+        return
+    results: dict[str, object] = {"environment": environment()}
+    results["comparison"] = compare(1000, 43_692, options.seconds)
+    if options.scaling:
+        results["scaling"] = [
+            alone(n, d, name, "euclidean", "float64", 5)
+            for name in ("slow walk", "i.i.d.")
+            for n, d in ((250, 24_408), (500, 24_408), (1000, 24_408), (2000, 24_408), (1000, 6084), (1000, 97_200))
+        ]
+    if options.large:
+        results["large"] = [
+            alone(4000, 97_200, name, space, "float32", 2)
+            for name in ("slow walk", "i.i.d.")
+            for space in ("euclidean", "chart")
+        ]
+    if options.output:
+        options.output.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Work on ranges, shared out among threads: for compiled loops that let go of the interpreter's lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["in_ranges", "thread_count"]
+
+
+def thread_count() -> int:
+    """How many threads to use: the processors this process may run on, or fewer if OMP_NUM_THREADS says so.
+
+    Examples
+    --------
+    >>> thread_count() >= 1
+    True
+
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(cores, int(wish)) if wish.isdigit() and int(wish) > 0 else cores
+
+
+def in_ranges(pool: ThreadPoolExecutor | None, work: Callable[[int, int], object], total: int) -> None:
+    """Call ``work(start, stop)`` on ranges that together cover ``0 .. total``, one per thread.
+
+    Parameters
+    ----------
+    pool
+        The threads; ``None`` does everything in the caller's.
+    work
+        Must write nothing that two ranges share.
+    total
+        Length of the whole.
+
+    Examples
+    --------
+    >>> seen = []
+    >>> in_ranges(None, lambda start, stop: seen.append((start, stop)), 5)
+    >>> seen
+    [(0, 5)]
+
+    """
+    parts = 1 if pool is None else min(thread_count(), total)
+    if parts <= 1 or pool is None:
+        work(0, total)
+        return
+    cuts = [total * part // parts for part in range(parts + 1)]
+    waiting = [pool.submit(work, start, stop) for start, stop in zip(cuts[:-1], cuts[1:], strict=True)]
+    for future in waiting:
+        future.result()

@@ -1,0 +1,176 @@
+"""What theory says of the isotropic noise model at any hyperparameters: the lines behind the points."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from thermograd.errors import InputError
+from thermograd.figures.draw import grid_axes
+from thermograd.theory import gas, vmf
+from thermograd.theory.radius import effective_wd_sphere, stationary_radius_elr, stationary_radius_lr
+
+__all__ = ["finite_step_on_grid", "isotropic_law", "law_on_grid", "noise_scale"]
+
+Array = NDArray[np.float64]
+
+
+def isotropic_law(
+    protocol: str, first: ArrayLike, second: ArrayLike, *, dim: int, sigma: float
+) -> dict[str, Array]:
+    """The stationary state of the isotropic model from its hyperparameters alone (IG sections 3.2 and 5).
+
+    ``T = elr sigma^2 / 2`` on a fixed sphere and at fixed ELR, ``sqrt(lr wd sigma^2 / (2 (d-1)))`` at fixed
+    LR; the direction has the von Mises-Fisher law of concentration ``1/T``, the radius is the SDE's.
+
+    Parameters
+    ----------
+    protocol
+        Name of the protocol.
+    first, second
+        Its hyperparameters, in the order of ``Protocol.axes``.
+    dim
+        Number of weights ``d``.
+    sigma
+        Standard deviation of the gradient noise along each axis.
+
+    Returns
+    -------
+    dict
+        ``temperature``, ``effective_lr``, ``loss``, ``entropy_sphere``, ``norm``, ``effective_wd``,
+        ``entropy``; ``loss_small_t`` and ``entropy_sphere_small_t``, the published small-T forms; and
+        ``norm_finite_step`` and ``effective_wd_finite_step``, right to all orders in the step size but for
+        the fluctuations of the gradient. All in the common shape of the hyperparameters.
+
+    References
+    ----------
+    IG eq. 63, 67, 72, 84, 103, 106, appendix G.
+
+    Examples
+    --------
+    >>> law = isotropic_law("FixedLR", 0.01, 0.01, dim=3, sigma=1.0)
+    >>> print(f"T = {law['temperature']:.3f}, U = {law['loss']:.3f}, r = {law['norm']:.3f}")
+    T = 0.005, U = 0.005, r = 1.000
+
+    """
+    first, second = np.broadcast_arrays(np.asarray(first, dtype=float), np.asarray(second, dtype=float))
+    sigma2, tr_sigma = sigma**2, sigma**2 * (dim - 1)
+    if protocol == "FixedLR":
+        temperature = gas.temperature_lr(first, second, sigma2, dim)
+    else:
+        temperature = gas.temperature_elr(first, sigma2)
+    grad_sq = vmf.grad_sq(temperature, dim)
+    decay, decay_finite = second, second
+    if protocol == "FixedSphere":
+        radius, radius_finite = second, second
+        decays = effective_wd_sphere(first, second, tr_sigma, grad_sq)
+        decay, decay_finite = decays.sde, decays.finite_step
+    else:
+        settle = stationary_radius_lr if protocol == "FixedLR" else stationary_radius_elr
+        radii = settle(first, second, tr_sigma, grad_sq)
+        radius, radius_finite = radii.sde, radii.finite_step
+    sphere = vmf.entropy_sphere(temperature, dim)
+    found = {
+        "temperature": temperature,
+        "effective_lr": 2 * temperature / sigma2,
+        "loss": vmf.energy(temperature, dim),
+        "loss_small_t": vmf.energy_small_t(temperature, dim),
+        "entropy_sphere": sphere,
+        "entropy_sphere_small_t": vmf.entropy_sphere_small_t(temperature, dim),
+        "norm": radius,
+        "norm_finite_step": radius_finite,
+        "effective_wd": decay,
+        "effective_wd_finite_step": decay_finite,
+        "entropy": gas.entropy(sphere, radius, dim),
+    }
+    return {name: np.asarray(values, dtype=float) for name, values in found.items()}
+
+
+def law_on_grid(states: xr.Dataset) -> xr.Dataset:
+    """`isotropic_law` at every point of the states' grid.
+
+    Parameters
+    ----------
+    states
+        Stationary states of the isotropic model; attributes ``dim`` and ``sigma``.
+
+    Raises
+    ------
+    InputError
+        Unknown protocol, a grid axis missing, or no lawful ``sigma`` on record.
+
+    """
+    axes = grid_axes(states)
+    first, second = np.meshgrid(*(states[axis].values.astype(float) for axis in axes), indexing="ij")
+    found = isotropic_law(
+        str(states.attrs["protocol"]), first, second, dim=int(states.attrs["dim"]), sigma=noise_scale(states)
+    )
+    coords = {axis: states[axis] for axis in axes}
+    return xr.Dataset({name: (axes, values) for name, values in found.items()}, coords)
+
+
+def finite_step_on_grid(states: xr.Dataset) -> xr.Dataset:
+    """What the discrete chain does at its finite steps, at every point of the states' grid.
+
+    `thermograd.theory.isotropic`, from the hyperparameters alone: the prediction to draw beside the limit of
+    small steps.
+
+    Parameters
+    ----------
+    states
+        Stationary states of the isotropic model; attributes ``dim`` and ``sigma``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``loss``, ``entropy_sphere``, ``norm`` and ``effective_wd``; NaN where nothing is stationary.
+
+    Raises
+    ------
+    InputError
+        As `law_on_grid`.
+
+    """
+    from thermograd.theory.isotropic import fixed_elr, fixed_lr, fixed_sphere
+
+    axes = grid_axes(states)
+    law = {"FixedSphere": fixed_sphere, "FixedELR": fixed_elr, "FixedLR": fixed_lr}
+    first, second = np.meshgrid(*(states[axis].values.astype(float) for axis in axes), indexing="ij")
+    found = law[str(states.attrs["protocol"])](first, second, noise_scale(states), int(states.attrs["dim"]))
+    values = {
+        "loss": found.energy,
+        "entropy_sphere": found.entropy_sphere,
+        "norm": found.radius,
+        "effective_wd": found.effective_wd,
+    }
+    coords = {axis: states[axis] for axis in axes}
+    return xr.Dataset({name: (axes, np.asarray(each)) for name, each in values.items()}, coords)
+
+
+def noise_scale(states: xr.Dataset) -> float:
+    """The noise of the simulation that made these states, their attribute ``sigma``.
+
+    Parameters
+    ----------
+    states
+        Stationary states of the isotropic model.
+
+    Raises
+    ------
+    InputError
+        When it is not on record or not above 0: measured states alone do not say what theory to hold them to.
+
+    """
+    value = states.attrs.get("sigma")
+    try:
+        sigma = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        sigma = math.nan
+    if not (math.isfinite(sigma) and sigma > 0):
+        raise InputError(
+            f"figure: attribute sigma is {value!r}; expected the noise scale of the isotropic model, above 0"
+        )
+    return sigma

@@ -1,0 +1,44 @@
+"""Ctrl-C that waits for the piece of work at hand, so that what was done stays whole."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["postponed_interrupt"]
+
+
+@contextmanager
+def postponed_interrupt() -> Iterator[Callable[[], bool]]:
+    """Inside, the first Ctrl-C is only noted: the function given says whether it came.
+
+    A second one interrupts at once. Outside the main thread, where signals cannot be handled, nothing is
+    postponed.
+
+    Examples
+    --------
+    >>> with postponed_interrupt() as interrupted:
+    ...     signal.raise_signal(signal.SIGINT)
+    ...     interrupted()
+    True
+
+    """
+    came = False
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    usual = signal.getsignal(signal.SIGINT)
+
+    def note(_: int, __: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: came
+    finally:
+        signal.signal(signal.SIGINT, usual)
