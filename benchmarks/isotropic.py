@@ -24,8 +24,8 @@ import numpy as np
 import torch
 
 from thermograd.protocol import FixedELR, FixedLR, FixedSphere, Protocol
-from thermograd.simulate.ensemble import Collection, Ensemble, Model
-from thermograd.simulate.kernel import advance
+from thermograd.simulate.engine.ensemble import Collection, Ensemble, Model
+from thermograd.simulate.engine.kernel import advance
 
 CHAINS, DIM = 289, 3  # the published grid: 17 x 17 hyperparameters, d = 3
 TORCH_ITERATIONS = 20

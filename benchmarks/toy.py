@@ -19,7 +19,7 @@ import numpy as np
 
 from thermograd.simulate import toy
 from thermograd.simulate.toy import draws
-from thermograd.simulate.toy_reference import walk
+from thermograd.simulate.toy.reference import walk
 
 PRESETS = {"op": toy.overparameterized(), "up": toy.underparameterized()}
 

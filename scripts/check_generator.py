@@ -98,9 +98,9 @@ def _poisson_z(count: int, mean: float) -> float:
 
 def compiled(seed: int, streams: int, rows: int) -> Draw:
     """Draws of the compiled generator; ``streams`` a multiple of 16, ``rows`` even."""
-    from thermograd.simulate.generator import seed_streams
-    from thermograd.simulate.lane_normals import fill
-    from thermograd.simulate.lanes import LANES
+    from thermograd.simulate.engine.generator import seed_streams
+    from thermograd.simulate.engine.lane_normals import fill
+    from thermograd.simulate.engine.lanes import LANES
 
     states = seed_streams(seed, streams).view(np.int32)
     groups = [np.ascontiguousarray(states[:, i : i + LANES]) for i in range(0, streams, LANES)]

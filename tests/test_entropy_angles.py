@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 
-from thermograd.entropy.angles import from_angles, log_jacobian, to_angles
+from thermograd.entropy.angles import LAST_PERIOD, from_angles, log_jacobian, to_angles
+from thermograd.entropy.brute import brute_force_neighbours
+from thermograd.entropy.chart import chart_neighbours
+from thermograd.errors import InputError
 
 
 def directions(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -56,3 +61,114 @@ def test_jacobian_is_the_stretch_of_the_chart(d: int) -> None:
 
 def test_jacobian_at_a_pole_is_minus_infinity() -> None:
     assert log_jacobian(to_angles(np.array([[1.0, 0.0, 0.0, 0.0]])))[0] == -math.inf
+
+
+def as_one_writes_them(u: np.ndarray) -> np.ndarray:
+    u = u.astype(np.float64)
+    tails = np.sqrt(np.cumsum(u[:, :0:-1] ** 2, axis=1)[:, ::-1])
+    angles = np.empty((len(u), u.shape[1] - 1))
+    angles[:, :-1] = np.arctan2(tails[:, :-1], u[:, :-2])
+    angles[:, -1] = np.arctan2(u[:, -1], u[:, -2])
+    return angles
+
+
+def walk(n: int, d: int, step: float, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    w, points = rng.standard_normal(d), np.empty((n, d))
+    for i in range(n):
+        move = rng.standard_normal(d)
+        w = move if math.isinf(step) else w / np.linalg.norm(w) + step * move / math.sqrt(d)
+        points[i] = w / np.linalg.norm(w)
+    return points
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("d", [2, 3, 70, 600, 5000])
+def test_every_branch_of_the_conversion_is_right_to_round_off(d: int, dtype: str) -> None:
+    # Short series, long series and arc tangent, in whole pieces and parts of them: rounding pi/2 - latitude
+    # costs half a spacing of 2.2e-16, and so do the reference's root and arc tangent.
+    u = directions(9, d, seed=d).astype(dtype)
+    u[0, d // 2] = 0.9  # a large coordinate amid small ones
+    np.testing.assert_allclose(to_angles(u), as_one_writes_them(u), rtol=0, atol=5e-16)
+
+
+def test_angles_against_many_digits() -> None:
+    u = directions(2, 400, seed=1)
+    for row, found in zip(u, to_angles(u), strict=True):
+        with mpmath.workdps(40):
+            tail, exact = mpmath.mpf(0), []
+            for value in row[:0:-1]:
+                tail += mpmath.mpf(float(value)) ** 2
+                exact.append(tail)
+            truth = [
+                mpmath.atan2(mpmath.sqrt(t), mpmath.mpf(float(v)))
+                for t, v in zip(exact[::-1], row, strict=False)
+            ]
+            worst = max(abs(mpmath.mpf(float(f)) - t) for f, t in zip(found[:-1], truth, strict=False))
+        assert worst < 4e-16
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("step", [1e-6, 1e-2, 1.0, math.inf])
+def test_neighbours_in_the_chart_equal_the_twin(step: float, dtype: str) -> None:
+    u = walk(70, 6000, step, 3).astype(dtype)
+    angles = as_one_writes_them(u)
+    # An angle of the twin is rounded by 2e-16, a difference of it is step/sqrt(d): in the mean over d columns
+    # the relative error is 2e-16/step, and 1e-13 of round-off come on top.
+    rtol = 1e-13 + 10 * 2e-16 / min(step, 1.0)
+    for k in (1, 5, 50):
+        for theiler in (0, 5):
+            truth = brute_force_neighbours(angles, k, period=LAST_PERIOD, theiler=theiler)
+            found, stretch = chart_neighbours(u, k, theiler=theiler)
+            np.testing.assert_allclose(found.distance, truth.distance, rtol=rtol)
+            assert (found.index == truth.index).mean() > 0.99  # but for ties within round-off
+    # 6000 terms, weighted by up to 6000, of relative error 1e-16.
+    np.testing.assert_allclose(stretch, log_jacobian(angles), rtol=1e-13, atol=1e-9)
+    d_entropy = 5999 * np.log(truth.distance[:, 0] / found.distance[:, 0]).mean()
+    assert abs(d_entropy) <= 1e-9 * abs(5999 * np.log(truth.distance[:, 0]).mean())
+
+
+def test_float32_angles_would_be_wrong() -> None:
+    # The control: near pi/2 their spacing is 1.2e-7, here as large as the differences (1e-6 / sqrt(2000)).
+    u = walk(50, 2000, 1e-6, 4)
+    exact = chart_neighbours(u)[0].distance[:, 0]
+    rounded = brute_force_neighbours(to_angles(u).astype(np.float32), period=LAST_PERIOD).distance[:, 0]
+    assert np.abs(np.log(rounded / exact)).mean() > 0.1
+
+
+@pytest.mark.parametrize("d", [5, 9, 10, 11, 1030])
+def test_chart_neighbours_at_the_seam_at_poles_and_in_few_dimensions(d: int) -> None:
+    u = directions(40, d, seed=d)
+    u[1] = u[0]
+    u[2, :-2], u[2, -2:] = 0.0, [-1.0, 1e-9]
+    u[3, :-2], u[3, -2:] = 0.0, [-1.0, -1e-9]  # across the seam
+    u[4] = np.eye(d)[0]  # the pole
+    found, stretch = chart_neighbours(u, 3)
+    truth = brute_force_neighbours(to_angles(u), 3, period=LAST_PERIOD)
+    np.testing.assert_allclose(found.distance, truth.distance, rtol=1e-12)
+    assert found.distance[0, 0] == 0
+    assert found.index[2, 0] == 3
+    assert found.distance[2, 0] == pytest.approx(2e-9, rel=1e-6)
+    assert np.flatnonzero(np.isneginf(stretch)).tolist() == [4]
+    layouts = (np.asfortranarray(u), np.repeat(u, 2, axis=1)[:, ::2], 7.0 * u)
+    for other in layouts:  # norms do not matter
+        np.testing.assert_allclose(
+            chart_neighbours(other, 3)[0].distance, truth.distance, rtol=1e-9, atol=1e-15
+        )
+
+
+def test_directions_in_a_file(tmp_path: Path) -> None:
+    u = walk(50, 4000, 1e-3, 5)
+    file = np.memmap(tmp_path / "queue", np.float64, "w+", shape=u.shape)
+    file[:] = u
+    found, stretch = chart_neighbours(file, 2)
+    truth, same = chart_neighbours(u, 2)
+    np.testing.assert_array_equal(found.distance, truth.distance)
+    np.testing.assert_array_equal(stretch, same)
+
+
+def test_too_few_points_for_the_window() -> None:
+    with pytest.raises(
+        InputError, match="chart_neighbours: 20 points leave 0 neighbours outside theiler = 10"
+    ):
+        chart_neighbours(directions(20, 30), theiler=10)

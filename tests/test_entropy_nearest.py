@@ -1,85 +1,265 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from thermograd.entropy import nearest
-from thermograd.entropy.nearest import nearest_neighbours
+from thermograd.entropy import search as searching
+from thermograd.entropy.brute import brute_force_neighbours
+from thermograd.entropy.columns import StraightColumns
+from thermograd.entropy.follow import Growth
+from thermograd.entropy.gram import PartialGram
+from thermograd.entropy.nearest import Neighbours, nearest_neighbours
+from thermograd.errors import InputError
 
 Array = NDArray[np.float64]
 
+# A float64 sum of m squares is off by at most m eps/2 of itself, in practice by sqrt(m) eps: 1e-13 leaves
+# room for m = 25 000 in either order of summation.
+ROUND_OFF = 1e-13
 
-def brute(x: Array, k: int, period: float | None = None) -> Array:
-    """All differences, one pair at a time: slow and obviously right."""
-    n = len(x)
-    distance = np.full((n, n), np.inf)
-    for i in range(n):
-        difference = x - x[i]
-        if period is not None:
-            last = np.abs(difference[:, -1])
-            difference[:, -1] = np.minimum(last, np.abs(last - period))
-        distance[i] = np.sqrt(np.sum(difference**2, axis=1))
-        distance[i, i] = np.inf
+
+def pairwise(x: Array, k: int, period: float | None = None) -> Array:
+    """All differences, one pair at a time, with nothing of the package: the twin's own test."""
+    distance = np.full((len(x), len(x)), np.inf)
+    for i in range(len(x)):
+        for j in range(len(x)):
+            if i != j:
+                difference = x[i] - x[j]
+                if period is not None:
+                    last = abs(difference[-1])
+                    difference[-1] = min(last, abs(last - period))
+                distance[i, j] = math.sqrt(sum(difference**2))
     return np.sort(distance, axis=1)[:, :k]
 
 
-def walk(n: int, d: int, step: float, rng: np.random.Generator) -> Array:
-    """A random walk on the unit sphere."""
+def walk(n: int, d: int, step: float, seed: int) -> Array:
+    """A random walk on the unit sphere; independent points for an infinite step."""
+    rng = np.random.default_rng(seed)
     points = np.empty((n, d))
     w = rng.standard_normal(d)
     for i in range(n):
-        w += step * rng.standard_normal(d) / math.sqrt(d)
-        w /= np.linalg.norm(w)
-        points[i] = w
+        move = rng.standard_normal(d)
+        w = move if math.isinf(step) else w / np.linalg.norm(w) + step * move / math.sqrt(d)
+        points[i] = w / np.linalg.norm(w)
     return points
 
 
-@pytest.mark.parametrize("m", [1, 3, 8, 9, 40])  # up to 8 by a tree, above by a Gram matrix
+def assert_same(found: Neighbours, truth: Neighbours, rtol: float = ROUND_OFF) -> None:
+    np.testing.assert_allclose(found.distance, truth.distance, rtol=rtol)
+    # Where neighbours are apart by more than round-off they are the same ones.
+    with np.errstate(invalid="ignore"):
+        gap = np.diff(truth.distance, axis=1) > 1e-9 * truth.distance[:, 1:]
+    clear = np.ones(truth.distance.shape, dtype=bool)
+    clear[:, :-1] &= gap
+    clear[:, 1:] &= gap
+    clear[:, -1] = False  # the next one is not in the list
+    np.testing.assert_array_equal(found.index[clear], truth.index[clear])
+
+
+@pytest.mark.parametrize("m", [1, 3, 8, 9, 40])  # up to 8 by a tree, above by columns
 @pytest.mark.parametrize("period", [None, 2 * math.pi])
-def test_equals_all_differences(m: int, period: float | None) -> None:
-    x = np.random.default_rng(m).uniform(-math.pi, math.pi, size=(60, m))
-    found = nearest_neighbours(x, 7, period=period)
-    np.testing.assert_allclose(found.distance, brute(x, 7, period), rtol=1e-13)
-    assert (found.index != np.arange(60)[:, None]).all()
+def test_the_twin_and_the_search_equal_all_differences(m: int, period: float | None) -> None:
+    x = np.random.default_rng(m).uniform(-math.pi, math.pi, size=(40, m))
+    truth = pairwise(x, 7, period)
+    for method in (brute_force_neighbours, nearest_neighbours):
+        found = method(x, 7, period=period)
+        np.testing.assert_allclose(found.distance, truth, rtol=ROUND_OFF)
+        assert (found.index != np.arange(40)[:, None]).all()
 
 
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = np.random.default_rng(0).uniform(-3, 3, size=(50, 23))
-    whole = nearest_neighbours(x, 5, period=6.5)
-    for name, size in (("_ROWS", 7), ("_COLUMNS", 4), ("_PAIRS", 3)):
-        monkeypatch.setattr(nearest, name, size)
-    parts = nearest_neighbours(x, 5, period=6.5)
-    np.testing.assert_allclose(parts.distance, whole.distance, rtol=1e-14)
-    np.testing.assert_array_equal(parts.index, whole.index)
+CLUSTERS = np.random.default_rng(2)
+SAMPLES: dict[str, Callable[[], Array]] = {
+    "slow walk": lambda: walk(120, 9000, 1e-6, 1),
+    "walk": lambda: walk(120, 9000, 1e-2, 2),
+    "fast walk": lambda: walk(120, 9000, 0.7, 3),
+    "independent": lambda: walk(120, 9000, math.inf, 4),
+    "clusters": lambda: walk(120, 3000, 1e-4, 5) + 3.0 * np.eye(120, 3000)[np.arange(120) % 5],
+    "duplicates": lambda: walk(60, 3000, 1e-2, 6)[np.arange(120) // 2],
+    "few columns": lambda: walk(120, 20, 0.1, 7),
+}
 
 
-@pytest.mark.parametrize("step", [1e-2, 1e-7])
-def test_exact_for_iterates_of_a_network(step: float) -> None:
-    # d of ConvNet(8). The entropy is d times the mean log distance: its error must stay below 1e-9 of itself.
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_equals_the_twin(name: str, dtype: str) -> None:
+    x = SAMPLES[name]().astype(dtype)
+    for period in (None, 1.5):
+        for theiler in (0, 5):
+            truth = brute_force_neighbours(x, 50, period=period, theiler=theiler)
+            for k in (1, 5, 50):
+                found = nearest_neighbours(x, k, period=period, theiler=theiler)
+                assert_same(found, Neighbours(truth.distance[:, :k], truth.index[:, :k]))
+
+
+@pytest.mark.parametrize("theiler", [0, 3])
+@pytest.mark.parametrize("m", [3, 30])
+def test_as_few_points_as_there_can_be(m: int, theiler: int) -> None:
+    for k in (1, 4):
+        n = k + 1 + 2 * theiler
+        x = np.random.default_rng(k).standard_normal((n, m))
+        found = nearest_neighbours(x, k, theiler=theiler)
+        assert_same(found, brute_force_neighbours(x, k, theiler=theiler))
+        assert (np.abs(found.index - np.arange(n)[:, None]) > theiler).all()
+        with pytest.raises(InputError, match=rf"{n - 1} points leave {k - 1} neighbours outside theiler"):
+            nearest_neighbours(x[1:], k, theiler=theiler)
+
+
+@pytest.mark.parametrize("step", [1.0, 1e-2, 1e-6])
+def test_entropy_of_iterates_is_right_to_1e_9(step: float) -> None:
+    # d of ConvNet(8). S is d times the mean log distance and a constant: 1e-9 of it.
     d = 24_408
-    x = walk(60, d, step, np.random.default_rng(1))
-    truth = d * np.log(brute(x, 1)).mean()
+    x = walk(60, d, step, 1)
+    truth = d * np.log(brute_force_neighbours(x).distance).mean()
     found = d * np.log(nearest_neighbours(x).distance).mean()
     assert abs(found - truth) <= 1e-9 * abs(truth)
-    assert np.median(nearest_neighbours(x).distance) == pytest.approx(step, rel=0.1)
-    # The shortcut that this is to prevent: float32 squared distances from a Gram matrix.
-    y = x.astype(np.float32)
-    squares = np.sum(y * y, axis=1)
-    gram = squares[:, None] + squares - 2 * y @ y.T
-    np.fill_diagonal(gram, np.inf)
-    wrong = d * np.log(np.sqrt(np.maximum(gram.min(axis=1).astype(float), 1e-30))).mean()
-    assert abs(wrong - truth) > 1e-7 * abs(truth)
+    if step < 1e-3:
+        # The shortcut that this is to prevent: float32 squared distances from a Gram matrix.
+        y = x.astype(np.float32)
+        squares = np.sum(y * y, axis=1)
+        gram = squares[:, None] + squares - 2 * y @ y.T
+        np.fill_diagonal(gram, np.inf)
+        wrong = d * np.log(np.sqrt(np.maximum(gram.min(axis=1).astype(float), 1e-30))).mean()
+        assert abs(wrong - truth) > 1e-7 * abs(truth)
 
 
-def test_exact_when_clusters_lie_far_apart() -> None:
-    # Two clouds of width 1e-7 a distance 2 apart: centring cannot help, the candidates must all be measured.
-    rng = np.random.default_rng(2)
-    x = 1e-7 * rng.standard_normal((40, 300))
-    x[::2, 0] += 2.0
-    np.testing.assert_allclose(nearest_neighbours(x, 3).distance, brute(x, 3), rtol=1e-12)
+def adversary(name: str) -> Array:
+    """Samples on which foreseeing a distance from its first columns goes wrong."""
+    rng = np.random.default_rng(11)
+    n, m = 90, 6000
+    x = np.zeros((n, m)) + rng.standard_normal(m)
+    if name == "all in one column that comes late":
+        x[:, 5500] += rng.standard_normal(n)
+    elif name == "first block tells the opposite":
+        # Alike in the first 1024 columns where they are far apart in the others, and the reverse.
+        order = rng.permutation(n)
+        x[:, :1024] += 1e-3 * np.arange(n)[:, None] * rng.standard_normal(1024)
+        x[:, 1024:] += 1.0 * order[:, None] * rng.standard_normal(m - 1024)
+    elif name == "two scales":
+        x += 1e-7 * np.cumsum(rng.standard_normal((n, m)), axis=0)
+        x[:, ::997] += np.cumsum(rng.standard_normal((n, len(range(0, m, 997)))), axis=0)
+    elif name == "equal distances":
+        x = np.eye(n, m)
+    elif name == "grid":
+        x[:, 2] += np.arange(n) // 2
+    elif name == "tiny":
+        x = 1e-60 * np.cumsum(rng.standard_normal((n, m)), axis=0)
+    elif name == "huge":
+        x = 1e60 * np.cumsum(rng.standard_normal((n, m)), axis=0)
+    elif name == "blocks of very different size":
+        x = np.cumsum(rng.standard_normal((n, m)), axis=0) * np.repeat([1e-30, 1e25, 1.0, 1e-8, 0, 1e3], 1000)
+    elif name == "far clusters":
+        x = 1e-7 * rng.standard_normal((n, m))
+        x[::2, 0] += 2.0
+    else:
+        raise KeyError(name)
+    return x
+
+
+ADVERSARIES = (
+    "all in one column that comes late",
+    "first block tells the opposite",
+    "two scales",
+    "equal distances",
+    "grid",
+    "tiny",
+    "huge",
+    "blocks of very different size",
+    "far clusters",
+)
+
+
+@pytest.mark.parametrize("name", ADVERSARIES)
+def test_adversaries_cost_time_and_nothing_else(name: str) -> None:
+    x = adversary(name)
+    for k in (1, 5):
+        assert_same(nearest_neighbours(x, k), brute_force_neighbours(x, k))
+    if name == "equal distances":  # of equals, those of lower index
+        assert nearest_neighbours(x, 2).index[:4].tolist() == [[1, 2], [0, 2], [0, 1], [0, 1]]
+
+
+def blind(monkeypatch: pytest.MonkeyPatch, part: float) -> None:
+    """Let the search believe that the first block tells the ``part`` of a distance, surely."""
+
+    def wrong(columns: StraightColumns, _i: object, _j: object) -> Growth:
+        blocks = len(columns.widths)
+        return Growth(np.append(np.linspace(0, part, blocks), 1.0), np.zeros(blocks + 1))
+
+    monkeypatch.setattr(searching, "growth", wrong)
+
+
+def test_foreseeing_wrongly_is_mended_and_would_be_wrong_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The negative control: told that the first columns are everything, the first round drops true neighbours.
+    # Its own bounds say so, and the second round finds them; without it the answer is wrong.
+    x = adversary("first block tells the opposite")
+    truth = brute_force_neighbours(x, 3)
+    blind(monkeypatch, 1.0)
+    assert_same(nearest_neighbours(x, 3), truth)
+
+    def nothing(*args: object) -> object:
+        empty = np.empty(0, dtype=np.int32)
+        return searching.Pairs(empty, empty, np.empty(0))
+
+    monkeypatch.setattr(searching, "_measure_again", nothing)
+    wrong = nearest_neighbours(x, 3)
+    assert (wrong.distance > truth.distance * (1 + 1e-6)).mean() > 0.1
+    # All alike before, as iid points are after 1024 columns: a guess from few columns is often wrong.
+    x = walk(200, 9000, math.inf, 8)
+    truth = brute_force_neighbours(x)
+    monkeypatch.setattr(searching, "_plan", lambda _columns, gram, _near, _known: gram.done)
+    blind(monkeypatch, 1.0)
+    assert np.mean(nearest_neighbours(x).index != truth.index) > 0.2
+    monkeypatch.undo()
+    assert_same(nearest_neighbours(x), truth)
+
+
+@pytest.mark.parametrize("step", [1e-4, math.inf])
+def test_bounds_of_the_gram_matrix_hold(step: float) -> None:
+    # Partial sums in float64 must lie within the bounds, and the bounds within 1e-3 of |x - c|^2.
+    x = walk(50, 5000, step, 9)
+    columns = StraightColumns(x, None)
+    gram = PartialGram(columns, 0, 50, 0, None)
+    gram.add(3)
+    seen = np.concatenate([np.arange(a, b) for a, b in columns._bounds[:3]])
+    squared = np.sum((x[:, None, seen] - x[None, :, seen]) ** 2, axis=2)
+    np.fill_diagonal(squared, np.inf)
+    upper, who = gram.nearest(49)
+    assert (np.take_along_axis(squared, who, 1) <= upper).all()
+    radius = np.sum((x[:, seen] - x[25, seen]) ** 2, axis=1).max()
+    assert (upper - np.take_along_axis(squared, who, 1) < 1e-3 * radius).all()
+    # Lower bounds: no pair is left out of `within` whose sum is within reach.
+    for reach in np.quantile(squared[np.isfinite(squared)], [0.01, 0.3, 1.0]):
+        i, j = gram.within(np.full(50, reach))
+        named = set(zip(i.tolist(), j.tolist(), strict=True))
+        assert {(a, b) for a, b in zip(*np.nonzero(squared <= reach), strict=True) if a > b} <= named
+    assert len(gram.within(np.full(50, 0.5 * squared.min() - 2e-3 * radius))[0]) == 0
+
+
+def test_tiles_threads_and_layout_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = walk(150, 3000, 0.3, 10)
+    whole = nearest_neighbours(x, 5, period=2.0, theiler=2)
+    assert_same(nearest_neighbours(np.asfortranarray(x), 5, period=2.0, theiler=2), whole)
+    assert_same(nearest_neighbours(np.repeat(x, 2, axis=1)[:, ::2], 5, period=2.0, theiler=2), whole)
+    assert_same(nearest_neighbours(x.astype(">f8"), 5, period=2.0, theiler=2), whole)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    alone = nearest_neighbours(x, 5, period=2.0, theiler=2)
+    np.testing.assert_array_equal(alone.index, whole.index)
+    monkeypatch.setattr(searching, "_LEAST_TILE", 1)
+    monkeypatch.setattr(searching, "_SHARE", 10**9)  # 7 rows or so at a time
+    assert_same(nearest_neighbours(x, 5, period=2.0, theiler=2), whole)
+
+
+def test_points_in_a_file(tmp_path: Path) -> None:
+    x = walk(80, 40_000, 1e-3, 12).astype(np.float32)
+    file = np.memmap(tmp_path / "queue", np.float32, "w+", shape=x.shape)
+    file[:] = x
+    file.flush()
+    read = np.memmap(tmp_path / "queue", np.float32, "r", shape=x.shape)
+    assert_same(nearest_neighbours(read, 3), nearest_neighbours(x, 3))
 
 
 @pytest.mark.parametrize("m", [2, 20])
@@ -100,12 +280,23 @@ def test_coinciding_points_are_at_distance_zero(m: int) -> None:
 def test_small_angles_across_the_seam_are_exact() -> None:
     # 2 pi - 1e-9 apart the long way: remainders into [0, 2 pi) would round 1e-9 by 4e-7 of itself.
     x = np.array([[0.1, 5e-10 - math.pi], [0.1, math.pi - 5e-10], [0.1, -1e-18], [0.1, 1e-9]])
-    found = nearest_neighbours(x, period=2 * math.pi)
-    assert found.distance[0, 0] == pytest.approx(1e-9, rel=1e-6)
-    assert found.distance[2, 0] == pytest.approx(1e-9, rel=1e-8)
-    assert found.index[:, 0].tolist() == [1, 0, 3, 2]
+    for points in (x, np.column_stack([np.full((4, 9), 0.1), x])):
+        found = nearest_neighbours(points, period=2 * math.pi)
+        assert found.distance[0, 0] == pytest.approx(1e-9, rel=1e-6)
+        assert found.distance[2, 0] == pytest.approx(1e-9, rel=1e-8)
+        assert found.index[:, 0].tolist() == [1, 0, 3, 2]
 
 
-def test_float32_points_are_measured_in_float64() -> None:
-    x = (1 + 1e-6 * np.random.default_rng(4).standard_normal((50, 200))).astype(np.float32)
-    np.testing.assert_allclose(nearest_neighbours(x, 3).distance, brute(x.astype(np.float64), 3), rtol=1e-13)
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"k": 0}, "k .* is 0"),
+        ({"k": 2.5}, "k .* is 2.5"),
+        ({"theiler": -1}, "theiler .* is -1"),
+        ({"period": 0.0}, "period is 0.0"),
+        ({"k": 30}, "30 points leave 29 neighbours outside theiler = 0; expected at least k = 30"),
+    ],
+)
+def test_bad_settings(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        nearest_neighbours(np.eye(30), **settings)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from thermograd.figures.isotropic import (
     isotropic_entropy_over_second,
     isotropic_radius,
 )
-from thermograd.figures.isotropic_law import finite_step_on_grid, isotropic_law, law_on_grid
+from thermograd.analysis.isotropic_law import finite_step_on_grid, isotropic_law, law_on_grid
 from thermograd.figures.isotropic_panels import isotropic_panels
 from thermograd.figures.isotropic_residuals import (
     energy_residual,

@@ -16,7 +16,7 @@ from thermograd.analysis.heat import heat_capacities
 from thermograd.analysis.potentials import potentials
 from thermograd.analysis.radius import radius
 from thermograd.errors import InputError
-from thermograd.figures.isotropic_law import finite_step_on_grid, isotropic_law
+from thermograd.analysis.isotropic_law import finite_step_on_grid, isotropic_law
 from thermograd.figures.output import encode
 from thermograd.protocol import PROTOCOLS, FixedELR, FixedLR, FixedSphere, Grid, Protocol
 from thermograd.report.content import Verdict

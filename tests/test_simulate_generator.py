@@ -8,8 +8,8 @@ import pytest
 from scipy import special
 
 from thermograd.errors import InputError
-from thermograd.simulate import generator
-from thermograd.simulate.generator import LARGEST_NORMAL, next_words, normals, seed_streams
+from thermograd.simulate.engine import generator
+from thermograd.simulate.engine.generator import LARGEST_NORMAL, next_words, normals, seed_streams
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "check_generator.py"
 ROWS, STREAMS, BLOCKS = 8192, 64, 4  # 2.1e6 normals

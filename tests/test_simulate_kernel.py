@@ -5,8 +5,8 @@ import pytest
 
 from thermograd.errors import InputError
 from thermograd.protocol import FixedELR, FixedLR, FixedSphere
-from thermograd.simulate import kernel, plain
-from thermograd.simulate.ensemble import Collection, Ensemble, Model
+from thermograd.simulate.engine import kernel, plain
+from thermograd.simulate.engine.ensemble import Collection, Ensemble, Model
 from thermograd.theory import vmf
 from thermograd.theory.radius import effective_wd_sphere, stationary_radius_elr, stationary_radius_lr
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from thermograd.errors import InputError
 from thermograd.simulate import toy
 from thermograd.simulate.toy import draws
-from thermograd.simulate.toy_reference import walk as plain_walk
+from thermograd.simulate.toy.reference import walk as plain_walk
 from thermograd.states import load, save, stationary, validate
 from thermograd.theory.snr import two_circle_limiting_snr_sq, two_circle_snr_sq
 

@@ -1,22 +1,33 @@
 """Entropy of the direction of the weights: estimators, the queue they feed on, and how far to believe them.
 
-One method of the papers, one file. None of this imports torch; tensors are accepted all the same.
+One method, one file, one call. None of this imports torch; tensors are accepted all the same.
 """
 
 from thermograd.entropy.diagnostics import QueueDiagnostics, diagnose
+from thermograd.entropy.displacement import Displacement, displacement
 from thermograd.entropy.estimate import EntropyEstimate
+from thermograd.entropy.gaussian import gaussian
+from thermograd.entropy.gaussian_tangent import gaussian_tangent
 from thermograd.entropy.knn_graph import knn_graph
 from thermograd.entropy.kozachenko_leonenko import kozachenko_leonenko
 from thermograd.entropy.queue import DirectionQueue
+from thermograd.entropy.theiler import suggest_theiler
+from thermograd.entropy.von_mises_fisher import von_mises_fisher
 from thermograd.entropy.windows import WindowSpread, spread_over_windows
 
 __all__ = [
     "DirectionQueue",
+    "Displacement",
     "EntropyEstimate",
     "QueueDiagnostics",
     "WindowSpread",
     "diagnose",
+    "displacement",
+    "gaussian",
+    "gaussian_tangent",
     "knn_graph",
     "kozachenko_leonenko",
     "spread_over_windows",
+    "suggest_theiler",
+    "von_mises_fisher",
 ]

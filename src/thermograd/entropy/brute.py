@@ -1,4 +1,4 @@
-"""Nearest neighbours by measuring every pair in float64: slow, and obviously right. The fast search's twin."""
+"""Nearest neighbours by measuring every pair in float64: slow, obviously right, the fast search's twin."""
 
 from __future__ import annotations
 

@@ -55,8 +55,8 @@ def chart_neighbours(
     -----
     Angles are computed in float64 from the right, ``atan(u_j / t_(j+1))`` measured from the equator: in high
     dimension nearly all are tiny and keep more digits so than near pi/2. In the chart the last few hundred
-    columns make up half of a distance, and most pairs need no others. Memory: as for ``nearest_neighbours``, and
-    1024 columns of angles.
+    columns make up half of a distance, and most pairs need no others. Memory: as for ``nearest_neighbours``,
+    and 1024 columns of angles.
 
     References
     ----------
@@ -114,7 +114,9 @@ class ChartColumns:
             if not as_it_is:
                 values = np.ascontiguousarray(u[:, start:stop], dtype=u.dtype.newbyteorder("="))
                 a, b = 0, stop - start
-            work = partial(compiled_angles.convert, values, a, b, self._straight - stop, tails, logs, out, False)
+            work = partial(
+                compiled_angles.convert, values, a, b, self._straight - stop, tails, logs, out, False
+            )
             in_ranges(pool, work, self.n)
             if start == 0:
                 with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""The coordinates of a sample, handed out a few columns at a time: never a second array of the sample's size."""
+"""The coordinates of a sample, a few columns at a time: never a second array of the sample's size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Columns(Protocol):
     """Number of columns of every block, in the order of visits."""
 
     def blocks(self, pool: ThreadPoolExecutor | None) -> Iterator[Block]:
-        """Arrays of ``n`` rows, and which of their columns make the block; valid until the next is asked for."""
+        """Arrays of ``n`` rows and which of their columns make the block, valid until the next."""
         ...
 
     def last(self, i: NDArray[Any], j: NDArray[Any]) -> NDArray[np.float64] | None:

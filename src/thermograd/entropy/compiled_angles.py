@@ -1,4 +1,4 @@
-"""Compiled conversion to spherical angles. Imported inside functions only: importing numba takes half a second.
+"""Compiled conversion to spherical angles. Imported inside functions only: numba takes half a second.
 
 Angles are converted from the right, where the chart ends: what follows a coordinate is then a running sum.
 Almost every coordinate is far smaller than what follows it, and a few terms of a series do.
@@ -16,7 +16,6 @@ __all__ = ["convert"]
 
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 _SMALL, _MEDIUM = 1.0 / 32.0, 1.0 / 4.0  # |u/t| up to which 6, or 14, terms of the series do
-_ANCHOR = 16  # columns that share a square root
 _GROUP = 64  # factors of one logarithm
 _PIECE = 512  # columns at a time: what four rows need stays in the first cache
 _LAST_PIECE = 64  # near the chart's end, where the series' range ends too: fewer columns miss it
@@ -24,41 +23,10 @@ _LAST_PIECE = 64  # near the chart's end, where the series' range ends too: fewe
 
 @njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
 def _slope(u: float, tail: float) -> float:
-    """``u / sqrt(tail)``. A root and a division in float32 cost a third; the cubic step mends 1e-7 to 1e-20."""
+    """``u / sqrt(tail)``: root and division in float32 cost a third, a cubic step mends 1e-7 to 1e-20."""
     y = np.float64(np.float32(1.0) / np.sqrt(np.float32(tail)))
     e = 1.0 - tail * y * y
     return u * (y + y * e * (0.5 + 0.375 * e))
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
-def _anchored(u: Any, tails: Any, out: Any) -> None:
-    """``atan(u / sqrt(tail))`` where the tails of 16 columns differ by less than 2^-8: one root does for all.
-
-    With ``e = 1 - tail / tail_0``, ``|e| < 2^-8``, seven terms of ``(1 - e)^(-1/2)`` are exact to 2^-58.
-    """
-    for a in range(0, len(u), _ANCHOR):
-        anchor = 1.0 / tails[a + _ANCHOR // 2]
-        root = math.sqrt(anchor)
-        for c in range(a, a + _ANCHOR):
-            e = 1.0 - tails[c] * anchor
-            y = 0.2255859375 + e * 0.20947265625
-            y = 0.3125 + e * (0.2734375 + e * (0.24609375 + e * y))
-            q = np.float64(u[c]) * (root + root * e * (0.5 + e * (0.375 + e * y)))
-            z = q * q
-            p = 1.0 / 9.0 - z * (1.0 / 11.0)
-            p = 1.0 / 3.0 - z * (1.0 / 5.0 - z * (1.0 / 7.0 - z * p))
-            out[c] = q - q * z * p
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
-def _smooth(tails: Any) -> bool:
-    """Whether the tails of no 16 columns differ too much for one root."""
-    if len(tails) % _ANCHOR:
-        return False
-    for a in range(0, len(tails), _ANCHOR):
-        if tails[a] - tails[a + _ANCHOR - 1] > 2.0**-8 * tails[a + _ANCHOR - 1]:
-            return False
-    return True
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
@@ -113,15 +81,21 @@ def _log_product(tails: Any) -> float:
     return total
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST | {"nnan"}, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
 def _steepest(u: Any, tails: Any) -> float:
-    """The largest ``(u / t)^2`` of a piece, or more: its largest u and its smallest t, the last."""
+    """The largest ``(u / t)^2`` of a piece, or a little more: a root of the sum of its fourth powers.
+
+    A sum vectorises, a maximum does not. The last t is the smallest.
+    """
     if tails[-1] < 1e-30 or tails[0] > 1e30:  # outside what float32 can hold
         return math.inf
-    top = 0.0
+    scale = 1.0 / tails[-1]
+    total = 0.0
     for c in range(len(u)):
-        top = max(top, abs(np.float64(u[c])))
-    return top * top / tails[-1]
+        value = np.float64(u[c])
+        z = value * value * scale
+        total += (z * z) * (z * z)
+    return math.sqrt(math.sqrt(total))
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
@@ -173,10 +147,7 @@ def convert(
                 if steep > _MEDIUM**2:
                     _exactly(values, norms, target, from_pole)
                 else:
-                    if steep <= _SMALL**2 and _smooth(norms):
-                        _anchored(values, norms, target)
-                    else:
-                        _series(values, norms, target, steep <= _SMALL**2)
+                    _series(values, norms, target, steep <= _SMALL**2)
                     if from_pole:
                         for c in range(len(target)):
                             target[c] = 0.5 * math.pi - target[c]

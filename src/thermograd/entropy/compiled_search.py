@@ -1,4 +1,4 @@
-"""Compiled loops of the neighbour search. Imported inside functions only: importing numba takes half a second.
+"""Compiled loops of the neighbour search. Imported inside functions only: numba takes half a second.
 
 Every kernel works on a range of rows or pairs and releases the interpreter's lock, so that threads can share
 it out. ``fastmath`` allows sums to be reordered (which is what vectorises them) and nothing about nan or inf.
@@ -81,31 +81,19 @@ def squares(x: Any, norms: Any, start: int, stop: int) -> None:
         norms[i] = s
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST | {"nnan"}, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
 def centre(
-    x: Any,
-    a: int,
-    b: int,
-    reference: Any,
-    scale: float,
-    y: Any,
-    norms: Any,
-    largest: Any,
-    start: int,
-    stop: int,
+    x: Any, a: int, b: int, reference: Any, scale: float, y: Any, norms: Any, start: int, stop: int
 ) -> None:
-    """``y = float32(scale (x - reference))`` over columns ``a .. b``, its squared norms and largest entries."""
+    """``y = float32(scale (x - reference))`` over columns ``a .. b``, and its squared norms."""
     for i in range(start, stop):
         row, out = x[i, a:b], y[i]
-        s, top = 0.0, 0.0
+        s = 0.0
         for c in range(b - a):
-            value = scale * (np.float64(row[c]) - reference[c])
-            rounded = np.float32(value)
+            rounded = np.float32(scale * (np.float64(row[c]) - reference[c]))
             out[c] = rounded
             s += np.float64(rounded) * np.float64(rounded)
-            top = max(top, abs(value))
         norms[i] = s
-        largest[i] = top
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -169,7 +157,7 @@ def nearest_of_rows(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _lower(inner: Any, norms: Any, extra: Any, r: int, i: int, j: int, error: float, slack: float) -> float:
+def _lower(inner: Any, norms: Any, extra: Any, r: int, i: int, j: int, error: float, slack: float) -> Any:
     return (1.0 - error) * (norms[i] + norms[j]) - 2.0 * inner[r, j] - slack + extra[r, j]
 
 
@@ -189,7 +177,7 @@ def histogram(
     start: int,
     stop: int,
 ) -> None:
-    """How many pairs of every ``stride``-th row have ``near / lower bound`` in which quarter octave up to 1."""
+    """In every ``stride``-th row, how many pairs have ``near / lower bound`` in which quarter octave."""
     n, last = len(norms), counts.shape[1] - 1
     for s in range(start, stop):
         r = s * stride

@@ -1,4 +1,4 @@
-"""Exact squared distances of many pairs at once, giving up those that are surely, or probably, too far apart."""
+"""Exact squared distances of many pairs at once, giving up those surely, or probably, too far apart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ __all__ = ["Growth", "Pairs", "follow", "growth", "nearest_of"]
 _CHECKS = 1.12  # pairs are looked through whenever the part of the distance that is known has grown by this
 
 
-_SIGMAS = 3.0  # standard deviations of what is foreseen: one in 700 pairs falls outside and needs a second round
+_SIGMAS = (
+    3.0  # standard deviations of what is foreseen: one in 700 pairs falls outside and needs a second round
+)
 _LEAST, _MOST = 0.02, 2.0  # and not less, or more, of a squared distance
 
 
@@ -149,8 +151,8 @@ def follow(
     known
         How distances are foreseen to grow, by :func:`growth`.
     reach
-        Squared distance beyond which a pair is of no use to a point, shape ``(n,)``. Without it, it is foreseen
-        from the nearest so far, and a pair may be dropped that should not have been: its lower bound tells.
+        Squared distance beyond which a pair is of no use to a point, shape ``(n,)``. Without it, it is
+        foreseen from the nearest so far, and a pair may be dropped that should not: its lower bound tells.
     pool
         Threads.
 

@@ -1,11 +1,11 @@
 """Bounds of all squared distances from a float32 Gram matrix of the first columns.
 
 With ``c`` one of the points and ``y`` the float32 rounding of ``x - c``,
-``|y_i|^2 + |y_j|^2 - 2 y_i . y_j`` is within ``E (|y_i|^2 + |y_j|^2)`` of the squared distance over the columns
-summed so far, ``E = (w + 8) 2^-24 1.01`` for products summed ``w`` at a time in float32, in whatever order
-(Higham 2002, section 3.1: ``w u sum|a b|``, and ``2 sum|a b| <= |a|^2 + |b|^2``; 4 u more for rounding ``y``,
-the rest for what is of second order). Sums of these sums are in float64. A distance over some columns is at most
-the distance over all, so the lower bounds hold whatever the other columns are.
+``|y_i|^2 + |y_j|^2 - 2 y_i . y_j`` is within ``E (|y_i|^2 + |y_j|^2)`` of the squared distance over the
+columns summed so far, ``E = (w + 8) 2^-24 1.01`` for products summed ``w`` at a time in float32, in whatever
+order (Higham 2002, section 3.1: ``w u sum|a b|``, and ``2 sum|a b| <= |a|^2 + |b|^2``; 4 u more for rounding
+``y``, the rest for what is of second order). Sums of these sums are in float64. A distance over some columns
+is at most the distance over all, so the lower bounds hold whatever the other columns are.
 """
 
 from __future__ import annotations
@@ -80,10 +80,12 @@ class PartialGram:
             # One of the points, not their mean: an iterate lies nearer to those that follow it.
             reference = values[n // 2, a:b].astype(np.float64)
             y = np.empty((n, b - a), dtype=np.float32)
-            if self._rounded(values, a, b, reference, y) > 0:
+            if self._rounded(values, a, b, reference, y):
                 # Transposed, because BLAS thinks in columns: its upper triangle is our lower one.
                 product = (
-                    ssyrk(1.0, y.T, trans=1).T if self.symmetric else y[self.first : self.first + self.rows] @ y.T
+                    ssyrk(1.0, y.T, trans=1).T
+                    if self.symmetric
+                    else y[self.first : self.first + self.rows] @ y.T
                 )
                 add = partial(
                     compiled_search.add_product, self._inner, product, self._scale**-2, self.symmetric
@@ -100,24 +102,24 @@ class PartialGram:
         b: int,
         reference: NDArray[np.float64],
         y: NDArray[np.float32],
-    ) -> float:
-        """Fill y with the centred, scaled columns, add its squared norms; the largest entry."""
+    ) -> bool:
+        """Fill y with the centred, scaled columns and add its squared norms; False if all is zero."""
         from thermograd.entropy import compiled_search
 
-        norms, largest = np.zeros(len(y)), np.zeros(len(y))
-        while True:
+        norms = np.zeros(len(y))
+        for last in (False, True):
             # The scale, a power of 2, loses no digits and keeps squares within float32's range. That of the
             # block before mostly does.
-            with np.errstate(over="ignore"):
-                work = partial(
-                    compiled_search.centre, values, a, b, reference, self._scale, y, norms, largest
-                )
-                in_ranges(self._pool, work, len(y))
-            top = float(largest.max())
-            if top == 0 or 2.0**-20 < top < 2.0**20:
-                self._norms += norms / self._scale**2
-                return top
-            self._scale = math.ldexp(self._scale, -math.frexp(top)[1])
+            work = partial(compiled_search.centre, values, a, b, reference, self._scale, y, norms)
+            in_ranges(self._pool, work, len(y))
+            if last or 2.0**-40 < float(norms.max()) < 2.0**40:
+                break
+            size = float(np.abs(values[:, a:b] - reference).max())
+            if size == 0:
+                return False
+            self._scale = math.ldexp(1.0, min(1000, -math.frexp(size)[1]))
+        self._norms += norms / self._scale / self._scale
+        return True
 
     def nearest(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Upper bounds of the ``k`` smallest partial squared distances of every row, and whose they are."""
@@ -127,7 +129,8 @@ class PartialGram:
             in_ranges(self._pool, partial(compiled_search.mirror, self._inner), -(-self.rows // _SQUARE))
         values = np.full((self.rows, k), np.inf)
         indices = np.full((self.rows, k), -1, dtype=np.intp)
-        work = partial(compiled_search.nearest_of_rows, *self._bounds(), values, indices)
+        kernel: Any = compiled_search.nearest_of_rows
+        work = partial(kernel, *self._bounds(), values, indices)
         in_ranges(self._pool, work, self.rows)
         return values, indices
 
@@ -140,7 +143,8 @@ class PartialGram:
 
         stride = max(1, self.rows // _SAMPLED)
         counts = np.zeros((-(-self.rows // stride), bins), dtype=np.int64)
-        work = partial(compiled_search.histogram, *self._bounds(), self.symmetric, near, stride, counts)
+        kernel: Any = compiled_search.histogram
+        work = partial(kernel, *self._bounds(), self.symmetric, near, stride, counts)
         in_ranges(self._pool, work, len(counts))
         return np.asarray(counts.sum(axis=0) * (self.rows / len(counts)))
 
@@ -155,13 +159,15 @@ class PartialGram:
         from thermograd.entropy import compiled_search
 
         before = np.full(self._columns.n, -np.inf) if beyond is None else beyond
+        count: Any = compiled_search.count_open
+        name: Any = compiled_search.list_open
         counts = np.zeros(self.rows, dtype=np.int64)
         given = (*self._bounds(), self.symmetric, before, reach)
-        in_ranges(self._pool, partial(compiled_search.count_open, *given, counts), self.rows)
+        in_ranges(self._pool, partial(count, *given, counts), self.rows)
         offsets = np.cumsum(counts) - counts
         total = int(counts.sum())
         i, j = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
-        in_ranges(self._pool, partial(compiled_search.list_open, *given, offsets, i, j), self.rows)
+        in_ranges(self._pool, partial(name, *given, offsets, i, j), self.rows)
         return i, j
 
     def _bounds(self) -> tuple[Any, ...]:

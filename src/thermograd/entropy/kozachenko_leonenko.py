@@ -7,14 +7,17 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, logsumexp
+from scipy.special import digamma
 
-from thermograd.autocorrelation import mean_with_error
 from thermograd.entropy.chart import chart_neighbours
-from thermograd.entropy.estimate import EntropyEstimate, sample_warnings
-from thermograd.entropy.nearest import nearest_neighbours
+from thermograd.entropy.estimate import EntropyEstimate, above_uniform_warning, sample_warnings
+from thermograd.entropy.geodesic import arc_length, log_ball_volume, log_cap_curvature
+from thermograd.entropy.nearest import check_neighbours, nearest_neighbours
 from thermograd.entropy.points import as_directions, as_points
+from thermograd.entropy.shared_neighbours import mean_of_shared_terms
+from thermograd.entropy.theiler import admissible_neighbours
 from thermograd.errors import InputError
+from thermograd.theory.vmf_limits import entropy_uniform
 
 __all__ = ["kozachenko_leonenko", "log_ball_volume", "log_cap_curvature"]
 
@@ -22,7 +25,10 @@ _OWNER = "kozachenko_leonenko"
 
 
 def kozachenko_leonenko(
-    x: Any, k: int = 1, manifold: Literal["euclidean", "sphere", "geodesic"] = "euclidean"
+    x: Any,
+    k: int = 1,
+    manifold: Literal["euclidean", "sphere", "geodesic"] = "euclidean",
+    theiler: int = 0,
 ) -> EntropyEstimate:
     """Differential entropy of the law of a sample, from the distance of each point to its k-th neighbour.
 
@@ -45,17 +51,23 @@ def kozachenko_leonenko(
         arc lengths on it. The chart is not invariant under rotations, and shrinks the last coordinates'
         circles so much that in ``d = 24 408`` an isotropic random walk reads 19 000 nats too high: a bias
         that cancels between like states only. Arc lengths know no axes.
+    theiler
+        ``w``: points no farther apart in time than so many rows are no neighbours. Each term then has
+        ``n_i = n - 1 - min(i, w) - min(n-1-i, w)`` others to choose from, and the means over i of ``log n_i``
+        and ``digamma(n_i + 1)`` stand for ``log(n-1)`` and ``digamma(n)``. What it means, and which to take:
+        :func:`thermograd.entropy.suggest_theiler`.
 
     Returns
     -------
     EntropyEstimate
-        Entropy in nats, absolute. Points that coincide make it minus infinity, with a warning.
+        Entropy in nats, absolute. Points that coincide make it minus infinity, with a warning, unless ``k`` is
+        at least the number of copies.
 
     Raises
     ------
     InputError
-        For fewer than ``k + 2`` points, rows with nan or inf, points off the sphere, constant data, integers
-        or half precision.
+        For fewer than ``k + 2`` points, or fewer than ``k`` outside a Theiler window; rows with nan or inf,
+        points off the sphere, constant data, integers, complex numbers or half precision.
 
     Notes
     -----
@@ -65,7 +77,8 @@ def kozachenko_leonenko(
     References
     ----------
     IG eq. 25-27 and 101; Kozachenko and Leonenko, Probl. Inf. Transm. 23 (1987) 95; for ``k > 1`` Kraskov et
-    al., Phys. Rev. E 69 (2004) 066138, eq. 20.
+    al., Phys. Rev. E 69 (2004) 066138, eq. 20; for the error bar Penrose and Yukich, Ann. Appl. Probab. 23
+    (2013) 2161 (:mod:`thermograd.entropy.shared_neighbours`).
 
     Examples
     --------
@@ -75,7 +88,7 @@ def kozachenko_leonenko(
     >>> x = np.random.default_rng(0).uniform(0, 2, size=(2000, 2))
     >>> estimate = kozachenko_leonenko(x, k=3)
     >>> print(f"{estimate.entropy:.2f} +- {estimate.se:.2f}")
-    1.40 +- 0.01
+    1.40 +- 0.02
 
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
@@ -88,73 +101,40 @@ def kozachenko_leonenko(
     else:
         raise InputError(f"{_OWNER}: manifold is {manifold!r}; expected 'euclidean', 'sphere' or 'geodesic'")
     n, m = points.shape
-    if manifold == "sphere":
-        found, stretch = chart_neighbours(points, k)
-    else:
-        found, stretch = nearest_neighbours(points, k), np.zeros(n)
-    rho = found.distance[:, -1]
+    check_neighbours(_OWNER, n, k, None, theiler)
+    uniform = math.nan
     if manifold != "euclidean":
+        uniform = float(entropy_uniform(m))
         m -= 1
+    if manifold == "sphere":
+        found, stretch = chart_neighbours(points, k, theiler=theiler)
+    else:
+        found, stretch = nearest_neighbours(points, k, theiler=theiler), np.zeros(n)
+    rho = found.distance[:, -1]
     if manifold == "geodesic":
-        rho = 2 * np.arcsin(rho / 2)  # from chord to arc
+        rho = arc_length(rho)
         stretch = log_cap_curvature(rho, m)
     warnings = sample_warnings(points, rho, m)
     if at_pole := int(np.count_nonzero(np.isneginf(stretch))):
         warnings += (
             f"{at_pole} of {n} points lie at a pole of the chart, where it has no volume: rotate the points",
         )
-    log_count = math.log(n - 1) + np.euler_gamma if k == 1 else float(digamma(n) - digamma(k))
+    others = admissible_neighbours(n, theiler)
+    log_count = (
+        float(np.log(others).mean()) + np.euler_gamma
+        if k == 1
+        else float(digamma(others + 1).mean() - digamma(k))
+    )
     constant = log_ball_volume(m) + log_count
     if (rho == 0).any() or at_pole:
         entropy, se, n_effective = -math.inf, math.nan, math.nan
     else:
-        terms = mean_with_error(m * np.log(rho) + stretch)
+        terms = mean_of_shared_terms(m * np.log(rho) + stretch, found.index, m)
         entropy, se, n_effective = terms.mean + constant, terms.se, terms.n_effective
-    settings = {"k": int(k), "manifold": manifold}
-    return EntropyEstimate(entropy, se, n, n_effective, m, True, "kozachenko-leonenko", settings, warnings)
-
-
-def log_cap_curvature(theta: NDArray[np.float64], m: int) -> NDArray[np.float64]:
-    """Log of the volume of a cap of the unit sphere S^m over that of a flat ball of the same radius.
-
-    ``m / theta^m * integral_0^theta sin(t)^(m-1) dt``, 0 for small ``theta``. With ``t = theta exp(-x/m)``
-    it is the mean of ``(sin(t) / t)^(m-1)`` over an exponential law of x: by Gauss-Laguerre quadrature.
-
-    Parameters
-    ----------
-    theta
-        Radii along the sphere, 0 to pi, shape ``(n,)``.
-    m
-        Dimension of the sphere, at least 1.
-
-    Examples
-    --------
-    The half sphere S^2 has area 2 pi, the flat disc of radius pi/2 pi^3/4:
-
-    >>> bool(np.isclose(np.exp(log_cap_curvature(np.array([np.pi / 2]), 2))[0], 8 / np.pi**2))
-    True
-
-    """
-    node, weight = np.polynomial.laguerre.laggauss(64)
-    reach = np.exp(-node / m)
-    # sinc(t) = sin(t) / t, which numpy scales by pi
-    log_ratio = (m - 1) * np.log(np.maximum(np.sinc(theta[:, None] * reach / np.pi), np.finfo(float).tiny))
-    found: NDArray[np.float64] = logsumexp(log_ratio, b=weight, axis=1)
-    return found
-
-
-def log_ball_volume(m: int) -> float:
-    """Log of the volume of the unit ball of R^m, ``(m/2) log pi - log Gamma(m/2 + 1)``.
-
-    Parameters
-    ----------
-    m
-        Dimension, at least 1.
-
-    Examples
-    --------
-    >>> round(log_ball_volume(2), 6) == round(math.log(math.pi), 6)
-    True
-
-    """
-    return m / 2 * math.log(math.pi) - math.lgamma(m / 2 + 1)
+        warnings += above_uniform_warning(entropy, se, uniform)
+    settings: dict[str, object] = {"k": int(k), "manifold": manifold}
+    if theiler:
+        settings["theiler"] = int(theiler)
+    return EntropyEstimate(
+        entropy, se, n, n_effective, m, True, "kozachenko-leonenko", settings, warnings, uniform
+    )

@@ -2,9 +2,9 @@
 
 A Gram matrix gives all squared distances at the price of one matrix product, but as differences of large
 numbers: for points a distance ``rho`` apart that lie ``R`` from the origin its relative error is about
-``eps (R/rho)^2``, which for iterates of SGD in float32 is everything. And most of them are not needed: the squares
-of a few columns, which any distance exceeds, tell that two points are no neighbours. What is left is measured as
-sums of squared differences (:mod:`.search` says how, and why nothing can be missed).
+``eps (R/rho)^2``, which for iterates of SGD in float32 is everything. And most of them are not needed: the
+squares of a few columns, which any distance exceeds, tell that two points are no neighbours. What is left is
+measured as sums of squared differences (:mod:`.search` says how, and why nothing can be missed).
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Neighbours:
 def nearest_neighbours(x: Points, k: int = 1, *, period: float | None = None, theiler: int = 0) -> Neighbours:
     """The ``k`` nearest neighbours of every point, with distances exact to the round-off of one subtraction.
 
-    ``rho_i^2``, the k-th smallest of ``sum_c (x_ic - x_jc)^2`` over the points ``j`` with ``|i - j| > theiler``,
-    summed in float64.
+    ``rho_i^2`` is the k-th smallest of ``sum_c (x_ic - x_jc)^2`` over the points ``j`` with
+    ``|i - j| > theiler``, summed in float64.
 
     Parameters
     ----------
@@ -79,14 +79,14 @@ def nearest_neighbours(x: Points, k: int = 1, *, period: float | None = None, th
 
     Notes
     -----
-    Exact by proof, not by chance: a pair is left out only when a sum over some of its columns, or a bound of it
-    with the rounding errors of the float32 product accounted for, exceeds the distances measured. No random
-    numbers are involved. The order of columns and what is foreseen decide the time only.
+    Exact by proof, not by chance: a pair is left out only when a sum over some of its columns, or a bound of
+    it with the rounding errors of the float32 product accounted for, exceeds the distances measured. No
+    random numbers are involved. The order of columns and what is foreseen decide the time only.
 
-    Time: for iterates of a random walk a few ``n m`` operations and ``n^2`` for 1024 columns of a matrix product;
-    for points that are all about equally far apart the whole product, ``n^2 m``; at worst (tight clusters far
-    apart, of points about equally far) ``n^2 m`` differences. Memory: 20 bytes for every pair of points, at most
-    a quarter of the data or 64 MB, whichever is more, and 16 bytes for every pair followed.
+    Time: for iterates of a random walk some ``10 n m`` operations and a matrix product of 1024 columns; for
+    points that are all about equally far apart the whole product, ``n^2 m``; at worst (tight clusters far
+    apart, of points about equally far) ``n^2 m`` differences. Memory: 20 bytes for every pair of points, at
+    most a quarter of the data or 64 MB, whichever is more, and 16 bytes for every pair followed.
 
     References
     ----------
@@ -124,9 +124,9 @@ def check_neighbours(owner: str, n: int, k: int, period: float | None, theiler: 
 
     Examples
     --------
-    >>> check_neighbours("entropy", 10, 5, None, 3)
+    >>> check_neighbours("S", 10, 5, None, 3)
     Traceback (most recent call last):
-    thermograd.errors.InputError: entropy: 10 points leave 3 neighbours outside theiler = 3; expected at least k = 5
+    thermograd.errors.InputError: S: 10 points leave 3 neighbours outside theiler = 3; expected at least k = 5
 
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
@@ -156,7 +156,7 @@ def _by_tree(x: Points, k: int, period: float | None, theiler: int) -> Neighbour
         centred[centred[:, -1] >= period, -1] = 0.0  # the remainder of a tiny negative angle rounds up to it
         box = np.array([0.0] * (m - 1) + [period])  # 0: not periodic
     found = cKDTree(centred, boxsize=box).query(centred, k=min(n, k + 1 + 2 * theiler))[1].reshape(n, -1)
-    # Among coincident points the point itself need not come first, nor be found at all: keep the first k others.
+    # Among coincident points the point itself need not come first, nor be found: keep the first k others.
     far = np.abs(found - np.arange(n)[:, None]) > theiler
     keep = far & (np.cumsum(far, axis=1) <= k)
     index = found[keep].reshape(n, k)

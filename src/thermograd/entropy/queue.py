@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from thermograd.entropy.points import as_array
+from thermograd.entropy.estimate import EntropyEstimate
+from thermograd.entropy.stream import EntropyQueue, check_at_least, unit_direction
 from thermograd.errors import InputError
 
-__all__ = ["DirectionQueue"]
-
-_OWNER = "DirectionQueue"
+__all__ = ["DirectionQueue", "check_dtype"]
 
 
-class DirectionQueue:
+class DirectionQueue(EntropyQueue):
     """The last ``size`` weight vectors, handed out as unit directions in windows that do not overlap.
 
     Weights are stored as they come, without any rounding, and normalised in float64 when a window is taken.
@@ -57,12 +57,13 @@ class DirectionQueue:
 
     """
 
+    loses = "in memory: nothing"
+
     def __init__(self, size: int, dim: int, dtype: DTypeLike = "float64") -> None:
         self.bytes = self.bytes_needed(size, dim, dtype)
-        """Memory that the queue holds from the beginning, in bytes."""
+        super().__init__(size, dim)
         # Zeros, not empty: pages are handed out as they are written, and a saved state shows no old memory.
         self._buffer: NDArray[np.floating[Any]] = np.zeros((size, dim), dtype=dtype)
-        self._pushed = 0  # since the last window was taken
 
     @staticmethod
     def bytes_needed(size: int, dim: int, dtype: DTypeLike = "float64") -> int:
@@ -83,61 +84,8 @@ class DirectionQueue:
         44.64384
 
         """
-        for name, value in (("size", size), ("dim", dim)):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 2:
-                raise InputError(f"{_OWNER}: {name} is {value!r}; expected an integer of at least 2")
-        kind = np.dtype(dtype)
-        if kind not in (np.float32, np.float64):
-            raise InputError(f"{_OWNER}: dtype is {kind}; expected float32 or float64")
-        return int(size) * int(dim) * kind.itemsize
-
-    @property
-    def size(self) -> int:
-        """How many vectors make a window."""
-        return int(self._buffer.shape[0])
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return int(self._buffer.shape[1])
-
-    def __len__(self) -> int:
-        return min(self._pushed, self.size)
-
-    @property
-    def full(self) -> bool:
-        """Whether a window can be taken."""
-        return self._pushed >= self.size
-
-    def push(self, vector: Any) -> None:
-        """Add a weight vector; a full queue drops its oldest.
-
-        Parameters
-        ----------
-        vector
-            Shape ``(d,)``, of any norm above 0; numpy array or torch tensor (copied to the CPU).
-
-        Raises
-        ------
-        InputError
-            For a wrong shape, nan or inf, a zero vector, integers, half precision, or float64 weights in a
-            float32 queue.
-
-        """
-        values = as_array(vector, _OWNER)
-        if values.shape != (self.dim,):
-            raise InputError(f"{_OWNER}: the vector has shape {values.shape}; expected ({self.dim},)")
-        if values.dtype.itemsize > self._buffer.dtype.itemsize:
-            raise InputError(
-                f"{_OWNER}: the vector is float64; expected float32, or a queue of dtype='float64'"
-            )
-        if not np.isfinite(values).all():
-            bad = int(np.argmin(np.isfinite(values)))
-            raise InputError(f"{_OWNER}: entry {bad} of the vector is {values[bad]}; expected finite weights")
-        if not values.any():
-            raise InputError(f"{_OWNER}: the vector is zero; expected weights that have a direction")
-        self._buffer[self._pushed % self.size] = values
-        self._pushed += 1
+        check_at_least(DirectionQueue.__name__, 2, size=size, dim=dim)
+        return int(size) * int(dim) * check_dtype(DirectionQueue.__name__, dtype).itemsize
 
     def take_window(self) -> NDArray[np.float64]:
         """The last ``size`` directions in the order they came, and an empty queue: windows never overlap.
@@ -153,46 +101,76 @@ class DirectionQueue:
             When the queue is not full.
 
         """
-        if not self.full:
-            raise InputError(
-                f"{_OWNER}: {len(self)} vectors are in the queue; expected {self.size} for a window"
-            )
-        window = np.empty(self._buffer.shape)
-        for age, row in enumerate(window):
-            row[:] = self._buffer[(self._pushed + age) % self.size]
-            row /= np.abs(row).max()  # squares of very small or large weights would under- or overflow
-            row /= np.sqrt(row @ row)
-        self._pushed = 0
+        window = self._window()
+        self.reset()
         return window
 
-    def state_dict(self) -> dict[str, NDArray[Any]]:
-        """The queue as plain arrays: ``buffer`` (size, d), as it is stored, and ``pushed`` (a count)."""
-        return {"buffer": self._buffer.copy(), "pushed": np.asarray(self._pushed, dtype=np.int64)}
-
-    def load_state_dict(self, state: dict[str, ArrayLike]) -> None:
-        """Restore what :meth:`state_dict` gave, into a queue of the same size, dimension and dtype.
+    def compute(self, estimator: Callable[..., EntropyEstimate], **settings: Any) -> EntropyEstimate:
+        """Any estimator, on a float64 copy of the directions; the queue keeps them.
 
         Parameters
         ----------
-        state
-            The two arrays.
+        estimator, settings
+            A function of unit vectors, shape ``(size, d)``, and what else to pass to it.
 
         Raises
         ------
         InputError
-            When one is missing or does not fit.
+            When the queue is not full.
 
         """
-        if set(state) != {"buffer", "pushed"}:
-            raise InputError(f"{_OWNER}: the state has {sorted(state)}; expected buffer and pushed")
-        buffer, pushed = np.asarray(state["buffer"]), int(np.asarray(state["pushed"]))
-        for name, saved, own in (
-            ("shape", buffer.shape, self._buffer.shape),
-            ("dtype", buffer.dtype, self._buffer.dtype),
-        ):
-            if saved != own:
-                raise InputError(f"{_OWNER}: the saved buffer has {name} {saved}; expected {own}")
-        if pushed < 0:
-            raise InputError(f"{_OWNER}: pushed is {pushed}; expected a count")
-        self._buffer[...] = buffer
-        self._pushed = pushed
+        return estimator(self._window(), **settings)
+
+    def _window(self) -> NDArray[np.float64]:
+        self._check_full()
+        window = np.empty(self._buffer.shape)
+        for row, slot in zip(window, self._slots(self.size), strict=True):
+            unit_direction(self._buffer[slot], row)
+        return window
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {"buffer": self._buffer}
+
+    def _check_type(self, values: NDArray[np.floating[Any]]) -> None:
+        if values.dtype.itemsize > self._buffer.dtype.itemsize:
+            raise InputError(
+                "DirectionQueue: the vector is float64; expected float32, or a queue of dtype='float64'"
+            )
+
+    def _store(self, values: NDArray[np.floating[Any]]) -> None:
+        self._buffer[self.pushed % self.size] = values
+
+
+def check_dtype(owner: str, dtype: DTypeLike) -> np.dtype[Any]:
+    """The type of numbers in which weights are kept, float32 or float64.
+
+    Parameters
+    ----------
+    owner
+        Who asks, for the message.
+    dtype
+        What numpy takes for one.
+
+    Raises
+    ------
+    InputError
+        For any other.
+
+    Examples
+    --------
+    >>> check_dtype("queue", "float16")
+    Traceback (most recent call last):
+    thermograd.errors.InputError: queue: dtype is float16; expected float32 or float64: halves round weights by more than neighbouring iterates differ
+
+    """
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:  # bfloat16, which numpy does not have
+        name = str(dtype).removeprefix("torch.")
+        raise InputError(f"{owner}: dtype is {name}; expected float32 or float64{_WHY}") from None
+    if kind not in (np.float32, np.float64):
+        raise InputError(f"{owner}: dtype is {kind}; expected float32 or float64{_WHY if kind.itemsize == 2 else ''}")
+    return kind
+
+
+_WHY = ": halves round weights by more than neighbouring iterates differ"

@@ -2,15 +2,15 @@
 
 A sum of squares over some of the columns is at most the sum over all. So
 
-1. a float32 Gram matrix of the first columns bounds every pair's distance from below (:mod:`.gram`), and it is
-   extended to further columns for as long as that is cheaper than following the pairs still open;
-2. pairs that may be near are summed on exactly, in float64, and dropped on the way when their partial sum outgrows
-   what the neighbours' own is foreseen to be (:mod:`.follow`);
-3. the neighbours found are the nearest unless another pair's lower bound is below their distance. All bounds are
-   looked through, and such pairs measured in a second round, with the distances found as the limit.
+1. a float32 Gram matrix of the first columns bounds every pair's distance from below (:mod:`.gram`), and it
+   is extended to further columns for as long as that is cheaper than following the pairs still open;
+2. pairs that may be near are summed on exactly, in float64, and dropped on the way when their partial sum
+   outgrows what the neighbours' own is foreseen to be (:mod:`.follow`);
+3. the neighbours found are the nearest unless another pair's lower bound is below their distance. All bounds
+   are looked through, and such pairs measured in a second round, with the distances found as the limit.
 
-What is foreseen (from how a few pairs' distances grow over the columns) decides how long it takes, never what is
-found.
+What is foreseen (from how a few pairs' distances grow over the columns) decides how long it takes, never what
+is found.
 """
 
 from __future__ import annotations
@@ -27,14 +27,19 @@ from thermograd.entropy.threads import thread_count
 
 __all__ = ["search"]
 
-_DIRECT = 12.0  # time of one column of one pair followed, in columns of one pair of the Gram matrix (measured)
+_DIRECT = (
+    12.0  # time of one column of one pair followed, in columns of one pair of the Gram matrix (measured)
+)
 _PILOTS = 16  # pairs whose growth over the columns is looked at
 _BINS = 64  # quarter octaves of near distance over distance, for the plan
 _LEAST_TILE = 2**26  # bytes of Gram matrix that are always granted
+_SHARE = 4  # and of the data's size, one in so many
 _ROUND_OFF = 1 + 1e-12  # of a float64 sum of squares, generously
 
 
-def search(columns: Columns, k: int, theiler: int, data_bytes: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def search(
+    columns: Columns, k: int, theiler: int, data_bytes: int
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Squared distances and indices of the ``k`` nearest neighbours of every point.
 
     Parameters
@@ -51,7 +56,7 @@ def search(columns: Columns, k: int, theiler: int, data_bytes: int) -> tuple[NDA
     """
     n = columns.n
     # A row of the matrix holds a float64 sum and a float32 product per point, and a square to be added.
-    rows = int(max(1, min(n, max(_LEAST_TILE, data_bytes // 4) // (20 * n))))
+    rows = int(max(1, min(n, max(_LEAST_TILE, data_bytes // _SHARE) // (20 * n))))
     squared, index = np.empty((n, k)), np.empty((n, k), dtype=np.intp)
     with ThreadPoolExecutor(thread_count()) as threads:
         pool = threads if thread_count() > 1 else None
@@ -125,7 +130,7 @@ def _spread_out(values: NDArray[np.float64], first: int, n: int) -> NDArray[np.f
 
 
 def _plan(columns: Columns, gram: PartialGram, near: NDArray[np.float64], known: Growth) -> int:
-    """How many blocks the Gram matrix should cover, by what it would cost to follow the pairs then still open.
+    """How many blocks the Gram matrix should cover, by the cost of following the pairs then still open.
 
     A pair at ``near / ratio`` is open until the part ``ratio`` of its distance is known.
     """

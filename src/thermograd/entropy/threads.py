@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 __all__ = ["in_ranges", "thread_count"]
 
@@ -49,6 +50,6 @@ def in_ranges(pool: ThreadPoolExecutor | None, work: Callable[[int, int], object
         work(0, total)
         return
     cuts = [total * part // parts for part in range(parts + 1)]
-    waiting = [pool.submit(work, start, stop) for start, stop in zip(cuts[:-1], cuts[1:], strict=True)]
+    waiting = [pool.submit(work, start, stop) for start, stop in pairwise(cuts)]
     for future in waiting:
         future.result()

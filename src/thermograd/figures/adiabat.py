@@ -26,7 +26,7 @@ PATHS = ("#0072B2", "#D55E00", "#009E73", "#7A5195")
 
 _SPHERE = "#7fb2d6"
 _CURVES = ("--", "-.", ":")
-_NARROW = 4.0
+_STAYS, _WIDE = 1.001, 4.0
 
 Paths = Mapping[str, Sequence[xr.Dataset]]
 
@@ -192,10 +192,9 @@ def _checked(paths: Paths) -> tuple[str, str]:
 
 
 def _frame(values: Sequence[float]) -> tuple[float, float]:
-    """Ends of an axis that shows these values and spans a factor of sixteen at least."""
+    """Ends of an axis that shows these values, wide where they are one value up to rounding."""
     low, high = min(values), max(values)
-    widen = max(1.0, _NARROW / (high / low) ** 0.5)
-    return low / widen, high * widen
+    return (low, high) if high > _STAYS * low else (low / _WIDE, high * _WIDE)
 
 
 def _column(states: Sequence[xr.Dataset], name: str) -> tuple[Array, Array]:

@@ -22,7 +22,7 @@ from thermograd.figures.draw import (
     over_seeds,
     style_entry,
 )
-from thermograd.figures.isotropic_law import isotropic_law, noise_scale
+from thermograd.analysis.isotropic_law import isotropic_law, noise_scale
 from thermograd.figures.style import label, thinned, value_text
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def isotropic_radius(states: xr.Dataset, ax: Axes, *, key: bool = True) -> Axes:
     name = "effective_wd" if second == "radius" else "norm"
     _family(states, ax, name, second, first, key)
     logarithmic(ax)
-    what = r"effective WD $\lambda_\mathrm{eff}$" if name == "effective_wd" else "radius $r^*$"
+    what = r"$\lambda_\mathrm{eff}$" if name == "effective_wd" else "radius $r^*$"
     ax.set_title(f"{what} over {label(second).removesuffix(' [weights]')}")
     ax.set_ylabel(label(name))
     return ax

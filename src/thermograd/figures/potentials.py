@@ -263,11 +263,11 @@ def _marks(
     *,
     small: bool = False,
 ) -> None:
-    shrink = 0.6 if small else 1.0
-    square: dict[str, Any] = {"color": "white", "markersize": _SQUARE * shrink, "markeredgecolor": "#333333"}
+    square_size, circle_size = (5.0, 2.4) if small else (_SQUARE, _CIRCLE)
+    square: dict[str, Any] = {"color": "white", "markersize": square_size, "markeredgecolor": "#333333"}
     square |= {"markeredgewidth": 0.5, "zorder": 3}
     (lowest,) = ax.plot(x, y, "s", linestyle="none", **square)
-    (own,) = ax.plot(own_x, own_y, "o", linestyle="none", color=_OWN, markersize=_CIRCLE * shrink, zorder=4)
+    (own,) = ax.plot(own_x, own_y, "o", linestyle="none", color=_OWN, markersize=circle_size, zorder=4)
     lowest.set_gid("minimum")
     own.set_gid("own")
 

@@ -6,7 +6,10 @@ import base64
 import csv
 import io
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from thermograd.figures.interactive import Fragment
 
 __all__ = ["Claim", "Picture", "Section", "Table", "Verdict"]
 
@@ -117,7 +120,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: paragraphs, then preformatted blocks, claims, tables and pictures."""
+    """A part of the page: paragraphs, then preformatted blocks, claims, tables, things to turn, pictures."""
 
     anchor: str
     title: str
@@ -125,4 +128,5 @@ class Section:
     blocks: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
     tables: tuple[Table, ...] = ()
+    fragments: tuple[Fragment, ...] = ()
     pictures: tuple[Picture, ...] = ()

@@ -16,7 +16,7 @@ from thermograd.analysis.points import select
 from thermograd.analysis.potentials import PotentialCheck, potentials
 from thermograd.analysis.slopes import SlopeCheck, log_log_slopes
 from thermograd.errors import InputError
-from thermograd.figures.isotropic_law import finite_step_on_grid, law_on_grid
+from thermograd.analysis.isotropic_law import finite_step_on_grid, law_on_grid
 from thermograd.protocol import Protocol
 from thermograd.report.findings import Findings, analyse
 

@@ -210,7 +210,7 @@ def _slopes(name: str, check: SlopeCheck | str) -> list[Claim]:
         ratio, se = trusted(law.pooled)
         measured = (
             f"{with_error(ratio * law.ideal, abs(se * law.ideal))}, {with_error(ratio, se)} of the ideal; "
-            f"{len(law.lines) or 'no'} lines, {law.pooled.n} states"
+            f"{f'{len(law.lines)} lines' if law.lines else 'a plane'} through {law.pooled.n} states"
         )
         reason = f"off by {percent_with_error(abs(ratio - 1), se)}"
         verdict = _judge(abs(ratio - 1), se, _MAXWELL, reason)

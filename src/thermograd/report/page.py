@@ -98,15 +98,23 @@ def write_report(
     return target
 
 
-def render(title: str, sections: list[Section]) -> str:
-    """The page as text; everything in it is escaped except the package's own style sheet.
+_LEAD = (
+    "SGD on scale-invariant weights compared with an ideal gas: weight decay as pressure, half the "
+    "squared norm as volume, gradient noise as temperature."
+)
+
+
+def render(title: str, sections: list[Section], *, lead: str = _LEAD) -> str:
+    """The page as text; everything in it is escaped except the package's own style sheet and scripts.
 
     Parameters
     ----------
     title
         Heading of the page.
     sections
-        Its parts in order.
+        Its parts in order. The first of them with interactive figures brings plotly.js, once for the page.
+    lead
+        What the page is about, in a sentence.
 
     """
     from jinja2 import Environment, StrictUndefined
@@ -116,11 +124,14 @@ def render(title: str, sections: list[Section]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
     template = environment.from_string(own.joinpath("template.html").read_text("utf-8"))
     css = Markup(own.joinpath("style.css").read_text("utf-8"))
-    lead = (
-        "SGD on scale-invariant weights compared with an ideal gas: weight decay as pressure, half the "
-        "squared norm as volume, gradient noise as temperature."
-    )
-    return template.render(title=title, lead=lead, css=css, sections=sections)
+    script = Markup(_plotly_script()) if any(section.fragments for section in sections) else ""
+    return template.render(title=title, lead=lead, css=css, script=script, sections=sections)
+
+
+def _plotly_script() -> str:
+    from thermograd.figures.interactive import plotly_script
+
+    return plotly_script()
 
 
 def _checked(states_by_protocol: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from thermograd.errors import InputError
-from thermograd.figures.interactive import Fragment, interactive_sphere, plotly_script
+from thermograd.figures.interactive import Fragment, interactive_sphere
 from thermograd.figures.output import encode, new_figure, save
 from thermograd.figures.style import styled
 from thermograd.figures.toy import toy_curves
@@ -105,7 +103,7 @@ def write_toy_report(
     tables = [_table(name, setup) for name, setup in setups.items()]
     sections = [
         Section("claims", "What the paper claims, and what was measured", claims=tuple(claims)),
-        Section("spheres", "The spheres, to be turned", (_TURN,)),
+        Section("spheres", "The spheres, to be turned", (_TURN,), fragments=_spheres(setups)),
         *(
             Section(f"figures-{part}", title, pictures=tuple(_picture(figures[stem], stem) for stem in stems))
             for part, title, stems in _parts(figures)
@@ -113,29 +111,14 @@ def write_toy_report(
         Section("tables", "Final loss and limiting SNR", (_TABLE,), tables=tuple(tables)),
         Section("provenance", "How this was made", blocks=_provenance(setups, command)),
     ]
-    fragments = [_sphere(name, setup) for name, setup in setups.items()]
     for stem, figure in figures.items():
         save(figure, folder / "figures" / stem)
     for table in tables:
         atomic_write(folder / "tables" / f"{table.name}.csv", table.csv())
         atomic_write(folder / "tables" / f"{table.name}.md", table.markdown())
-    page = _with_fragments(render("The toy sphere, measured", sections), "spheres", fragments)
     # Last: who finds the page finds all that it speaks of.
-    atomic_write(folder / "report.html", page)
+    atomic_write(folder / "report.html", render("The toy sphere, measured", sections, lead=_LEAD))
     return folder / "report.html"
-
-
-def _with_fragments(page: str, anchor: str, fragments: Sequence[Fragment]) -> str:
-    """The page with interactive figures at the end of one section, and the lead of this report."""
-    markup = "".join(
-        f'<figure role="group" aria-label="{escape(f.alt)}">{f.html}'
-        f"<figcaption>{escape(f.caption)}</figcaption></figure>\n"
-        for f in fragments
-    )
-    before, start, rest = page.partition(f'<section id="{anchor}">')
-    body, end, after = rest.partition("</section>")
-    before = re.sub(r'<p class="lead">.*?</p>', f'<p class="lead">{escape(_LEAD)}</p>', before, count=1)
-    return f"{before}{start}{body}{plotly_script()}\n{markup}{end}{after}"
 
 
 def _figures(setups: Mapping[str, ToySetup]) -> dict[str, Figure]:
@@ -179,6 +162,10 @@ def _parts(figures: Mapping[str, Figure]) -> list[tuple[str, str, list[str]]]:
 def _picture(figure: Figure, stem: str) -> Picture:
     alt, caption = _CAPTIONS[stem.partition("-")[0]]
     return Picture(encode(figure, "svg"), f"{alt} ({stem})", caption, narrow=stem == "scheme")
+
+
+def _spheres(setups: Mapping[str, ToySetup]) -> tuple[Fragment, ...]:
+    return tuple(_sphere(name, setup) for name, setup in setups.items())
 
 
 def _sphere(name: str, setup: ToySetup) -> Fragment:

@@ -1,5 +1,6 @@
 """Models whose thermodynamics is exact: the isotropic laboratory and the toy sphere."""
 
+from thermograd.simulate import toy
 from thermograd.simulate.exact import Comparison, compare_exact
 from thermograd.simulate.isotropic import isotropic, isotropic_along
 from thermograd.simulate.laboratory import Laboratory
@@ -18,4 +19,5 @@ __all__ = [
     "isotropic",
     "isotropic_along",
     "predicted_radius",
+    "toy",
 ]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from thermograd.errors import InputError
 from thermograd.protocol import FixedSphere, Protocol
-from thermograd.simulate import plain
-from thermograd.simulate.ensemble import Collection, Ensemble, Logs, Model
+from thermograd.simulate.engine import plain
+from thermograd.simulate.engine.ensemble import Collection, Ensemble, Logs, Model
 from thermograd.simulate.spec import IsotropicSpec
 from thermograd.simulate.spectrum import reflect
 from thermograd.simulate.windows import ENTROPIES, Schedule, window_entropies
@@ -91,7 +91,7 @@ class Chains:
                 collection=collection,
                 loss=self.spec.loss,
             )
-        from thermograd.simulate import kernel
+        from thermograd.simulate.engine import kernel
 
         return kernel.advance(
             model,

@@ -8,8 +8,8 @@ from typing import Any
 import xarray as xr
 
 from thermograd.protocol import Grid, Protocol
+from thermograd.simulate.engine.plain import Loss
 from thermograd.simulate.laboratory import Laboratory
-from thermograd.simulate.plain import Loss
 from thermograd.simulate.rules import Rule
 from thermograd.simulate.spec import IsotropicSpec
 from thermograd.states import stationary

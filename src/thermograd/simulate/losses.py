@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermograd.errors import InputError
-from thermograd.simulate.plain import Loss
+from thermograd.simulate.engine.plain import Loss
 
 __all__ = ["Loss", "check_loss", "from_torch"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from thermograd.simulate.ensemble import Collection
+from thermograd.simulate.engine.ensemble import Collection
 from thermograd.simulate.spectrum import reflect
 
 __all__ = ["ENTROPIES", "Schedule", "window_entropies"]

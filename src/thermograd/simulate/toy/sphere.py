@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from thermograd.errors import InputError
-from thermograd.simulate.toy_circles import circles
+from thermograd.simulate.toy.great_circles import circles
 
 __all__ = ["Minimum", "globe", "minimum", "observables", "on_sphere"]
 
@@ -50,7 +50,7 @@ def minimum(normals: ArrayLike) -> Minimum:
 
     Examples
     --------
-    >>> from thermograd.simulate.toy_circles import underparameterized
+    >>> from thermograd.simulate.toy.great_circles import underparameterized
     >>> found = minimum(underparameterized())
     >>> round(found.loss * 26, 12), found.point.round(6) + 0.0
     (1.0, array([0., 0., 1.]))
@@ -128,7 +128,7 @@ def on_sphere(normals: ArrayLike, points: ArrayLike | xr.DataArray) -> xr.Datase
     --------
     At the minimum of the three circles the full gradient vanishes, the single ones do not:
 
-    >>> from thermograd.simulate.toy_circles import underparameterized
+    >>> from thermograd.simulate.toy.great_circles import underparameterized
     >>> pole = on_sphere(underparameterized(), [0.0, 0.0, 1.0])
     >>> pole.snr.item() < 1e-12, round(pole.mean_batch_grad_norm.item(), 4)
     (True, 0.3846)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from thermograd.errors import InputError
 from thermograd.protocol import FixedELR, FixedSphere
-from thermograd.simulate.ensemble import Collection, Ensemble, Logs, Model, check_run
-from thermograd.simulate.generator import normals
+from thermograd.simulate.engine.ensemble import Collection, Ensemble, Logs, Model, check_run
+from thermograd.simulate.engine.generator import normals
 
 __all__ = ["Loss", "advance"]
 

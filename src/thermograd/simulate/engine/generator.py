@@ -1,9 +1,9 @@
 """One stream of random numbers for each chain: xoshiro128++ and Box-Muller, in plain NumPy.
 
-The compiled simulator draws the same numbers in vector registers (:mod:`thermograd.simulate.lanes`); this is
-the generator's definition and the tests' twin. Integers agree in every bit, normals up to the rounding of
-float32. Everything is made of additions, shifts and polynomials, without a table and without a call to a
-library, so that 16 chains advance in a vector register at once.
+The compiled simulator draws the same numbers in vector registers (:mod:`thermograd.simulate.engine.lanes`);
+this is the generator's definition and the tests' twin. Integers agree in every bit, normals up to the
+rounding of float32. Everything is made of additions, shifts and polynomials, without a table and without a
+call to a library, so that 16 chains advance in a vector register at once.
 
 Two words ``a, b`` make two normals: ``R = sqrt(-2 log((a + 1/2) 2^-32))`` times the cosine and the sine of an
 angle that is uniform in [-pi/2, pi/2) by ``b``, with the cosine's sign from the lowest bit of ``b``. The

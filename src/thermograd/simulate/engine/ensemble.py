@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from thermograd.errors import InputError
 from thermograd.protocol import PROTOCOLS, FixedSphere, Protocol
-from thermograd.simulate.generator import seed_streams
+from thermograd.simulate.engine.generator import seed_streams
 
 __all__ = ["Collection", "Ensemble", "Logs", "Model", "check_run"]
 

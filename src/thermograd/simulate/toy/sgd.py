@@ -15,25 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from thermograd.errors import InputError
 from thermograd.protocol import FixedSphere, Grid
-from thermograd.simulate.toy_circles import START, circles, overparameterized, underparameterized, unit
-from thermograd.simulate.toy_limits import limits
-from thermograd.simulate.toy_sphere import Minimum, globe, minimum, observables, on_sphere
+from thermograd.simulate.toy.great_circles import START, circles, unit
+from thermograd.simulate.toy.sphere import minimum, observables
 from thermograd.states import new_trace
 
-__all__ = [
-    "START",
-    "Minimum",
-    "circles",
-    "globe",
-    "limits",
-    "minimum",
-    "on_sphere",
-    "overparameterized",
-    "path",
-    "schedule",
-    "simulate",
-    "underparameterized",
-]
+__all__ = ["draws", "path", "schedule", "simulate"]
 
 Array = NDArray[np.float64]
 Picks = NDArray[np.int32]
@@ -130,6 +116,7 @@ def simulate(
 
     Examples
     --------
+    >>> from thermograd.simulate.toy.great_circles import overparameterized
     >>> trace = simulate(overparameterized(), [0.1, 0.3], steps=1000)
     >>> [reason.split(" after ")[0] for reason in trace.outcome_reason.values.ravel().tolist()]
     ['loss below 1e-16', 'loss below 1e-16']
@@ -200,6 +187,7 @@ def path(
 
     Examples
     --------
+    >>> from thermograd.simulate.toy.great_circles import overparameterized
     >>> walked = path(overparameterized(), 0.3, steps=3)
     >>> walked.sizes["step"], walked.isel(step=0).values.round(3)
     (4, array([-0.796,  0.597,  0.1  ]))
@@ -220,7 +208,7 @@ class _Run:
     def __init__(
         self, n: Array, elr: float, steps: int, seed: int, start: ArrayLike, stop_below: float, log_at: Picks
     ) -> None:
-        from thermograd.simulate.toy_kernel import walk
+        from thermograd.simulate.toy.kernel import walk
 
         self.elr = elr
         logged = np.empty((len(log_at), 3))

@@ -1,4 +1,4 @@
-"""The generator of :mod:`thermograd.simulate.generator`, sixteen streams at once, compiled.
+"""The generator of :mod:`thermograd.simulate.engine.generator`, sixteen streams at once, compiled.
 
 This module imports numba: import it inside functions.
 """
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from thermograd.simulate.generator import COSINE, LOGARITHM, SINE
-from thermograd.simulate.lanes import (
+from thermograd.simulate.engine.generator import COSINE, LOGARITHM, SINE
+from thermograd.simulate.engine.lanes import (
     LANES,
     as_floats,
     as_words,

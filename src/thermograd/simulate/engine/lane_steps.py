@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from thermograd.simulate.lane_normals import cosine, next_words, radius, sine
-from thermograd.simulate.lanes import LANES, filled, fma, load, square_root, store, widened
+from thermograd.simulate.engine.lane_normals import cosine, next_words, radius, sine
+from thermograd.simulate.engine.lanes import LANES, filled, fma, load, square_root, store, widened
 
 __all__ = ["ELR", "LR", "SPHERE", "run_blocks"]
 

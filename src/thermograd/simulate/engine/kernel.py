@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from thermograd.errors import InputError
 from thermograd.protocol import FixedELR, FixedSphere
-from thermograd.simulate.ensemble import Collection, Ensemble, Logs, Model, check_run
+from thermograd.simulate.engine.ensemble import Collection, Ensemble, Logs, Model, check_run
 
 __all__ = ["advance"]
 
@@ -28,7 +28,7 @@ def advance(
 ) -> Logs:
     """Advance every chain by ``logs * records * stride`` iterations, in place.
 
-    The same iterations as :func:`thermograd.simulate.plain.advance`, with the same noise, compiled: an
+    The same iterations as :func:`thermograd.simulate.engine.plain.advance`, with the same noise, compiled: an
     iteration of 289 chains of 3 weights takes 0.4 microseconds on two cores. The result depends in no bit on
     the number of threads, on the other chains, or on the calls that a run is cut into.
 
@@ -77,8 +77,8 @@ def advance(
     """
     check_run(model, ensemble, collection, logs=logs, records=records, stride=stride)
     # Imported here: numba costs half a second, and only a simulation needs it.
-    from thermograd.simulate.lane_steps import ELR, LR, SPHERE, run_blocks
-    from thermograd.simulate.lanes import LANES
+    from thermograd.simulate.engine.lane_steps import ELR, LR, SPHERE, run_blocks
+    from thermograd.simulate.engine.lanes import LANES
 
     weights = ensemble.weights
     dtype, (d, n) = weights.dtype, weights.shape

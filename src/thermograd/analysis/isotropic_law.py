@@ -9,11 +9,12 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from thermograd.errors import InputError
-from thermograd.figures.draw import grid_axes
+from thermograd.protocol import PROTOCOLS
+from thermograd.states.schema import validate
 from thermograd.theory import gas, vmf
 from thermograd.theory.radius import effective_wd_sphere, stationary_radius_elr, stationary_radius_lr
 
-__all__ = ["finite_step_on_grid", "isotropic_law", "law_on_grid", "noise_scale"]
+__all__ = ["finite_step_on_grid", "isotropic_law", "law_on_grid", "noise_scale", "queue_on_grid"]
 
 Array = NDArray[np.float64]
 
@@ -103,7 +104,7 @@ def law_on_grid(states: xr.Dataset) -> xr.Dataset:
         Unknown protocol, a grid axis missing, or no lawful ``sigma`` on record.
 
     """
-    axes = grid_axes(states)
+    axes = _axes(states)
     first, second = np.meshgrid(*(states[axis].values.astype(float) for axis in axes), indexing="ij")
     found = isotropic_law(
         str(states.attrs["protocol"]), first, second, dim=int(states.attrs["dim"]), sigma=noise_scale(states)
@@ -136,7 +137,7 @@ def finite_step_on_grid(states: xr.Dataset) -> xr.Dataset:
     """
     from thermograd.theory.isotropic import fixed_elr, fixed_lr, fixed_sphere
 
-    axes = grid_axes(states)
+    axes = _axes(states)
     law = {"FixedSphere": fixed_sphere, "FixedELR": fixed_elr, "FixedLR": fixed_lr}
     first, second = np.meshgrid(*(states[axis].values.astype(float) for axis in axes), indexing="ij")
     found = law[str(states.attrs["protocol"])](first, second, noise_scale(states), int(states.attrs["dim"]))
@@ -148,6 +149,48 @@ def finite_step_on_grid(states: xr.Dataset) -> xr.Dataset:
     }
     coords = {axis: states[axis] for axis in axes}
     return xr.Dataset({name: (axes, np.asarray(each)) for name, each in values.items()}, coords)
+
+
+def queue_on_grid(states: xr.Dataset, size: int, spacing: ArrayLike) -> xr.Dataset:
+    """The entropy that a queue of directions is expected to read, bias included, at every point of the grid.
+
+    `finite_step_on_grid` plus `thermograd.theory.queue_bias`: a queue that spans few correlation times of the
+    direction sees a part of the stationary law only, and finitely many points are never quite enough.
+
+    Parameters
+    ----------
+    states
+        Stationary states of the isotropic model; attributes ``dim`` (up to 101) and ``sigma``.
+    size
+        Directions in the queue.
+    spacing
+        Iterations between them, one number or an array over the grid.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``entropy_sphere``, in nats.
+
+    Raises
+    ------
+    InputError
+        As `finite_step_on_grid` and `thermograd.theory.queue_bias.queue_bias`.
+
+    """
+    from thermograd.theory.queue_bias import queue_bias, spacing_in_times
+
+    law, dim = law_on_grid(states), int(states.attrs["dim"])
+    times = spacing_in_times(spacing, law["effective_lr"].values)
+    # Rounded, so that points of one temperature are worked out once: the bias changes far less than this.
+    levels, where = np.unique([float(f"{value:.2g}") for value in times.ravel()], return_inverse=True)
+    bias = np.array([queue_bias(size, float(level), dim - 1).bias for level in levels])[where]
+    return finite_step_on_grid(states)[["entropy_sphere"]] + bias.reshape(times.shape)
+
+
+def _axes(states: xr.Dataset) -> tuple[str, str]:
+    validate(states, "states")
+    first, second = PROTOCOLS[str(states.attrs["protocol"])].axes
+    return first, second
 
 
 def noise_scale(states: xr.Dataset) -> float:
@@ -171,6 +214,7 @@ def noise_scale(states: xr.Dataset) -> float:
         sigma = math.nan
     if not (math.isfinite(sigma) and sigma > 0):
         raise InputError(
-            f"figure: attribute sigma is {value!r}; expected the noise scale of the isotropic model, above 0"
+            f"isotropic law: attribute sigma is {value!r}; expected the noise scale of the isotropic model, "
+            "above 0"
         )
     return sigma
