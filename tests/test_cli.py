@@ -243,3 +243,41 @@ def test_the_presets_are_whole_grids(data):
         # A window of the entropy queue is filled several times in the half of a run that counts.
         window = template.measurement.queue_size * template.measurement.queue_every
         assert template.steps / 2 >= 4 * window
+
+
+def test_simulate_isotropic_from_start_to_states(run, tmp_path):
+    options = ("--elr", "0.02,0.05", "--wd", 0.05, "--steps", 20_000, "--queue-size", 50, "--chains", 4)
+    code, out, _ = run("simulate", "isotropic", *options, "--out", tmp_path, "--json")
+    assert code == 0
+    (row,) = json.loads(out)
+    assert row["points"] == 2
+    assert (tmp_path / "states-FixedELR.nc").exists()
+    code, out, _ = run("analyse", tmp_path)
+    assert code == 0
+    assert "FixedELR: " in out
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--elr", 0.1, "--wd", 0.1, "--dim", 1), ("dim is 1", "at least 2")),
+        (("--elr", 0.1, "--wd", 0.1, "--sigma", 0), ("sigma is 0", "above 0")),
+        (("--elr", 0.9, "--wd", 0.1, "--dim", 10), ("no stationary radius", "lower elr (now 0.9)")),
+        (("--elr", 0.1, "--published"), ("--elr", "one or the other")),
+        (("--elr", 0.1, "--wd", 0.1, "--spectrum", "1,2,3"), ("3 variances", "dim - 1 = 2")),
+        (("--elr", 1e-6, "--wd", 0.1, "--dim", 10_000_000), ("GB",)),
+    ],
+)
+def test_a_simulation_that_cannot_be_is_one_line(run, tmp_path, options, parts):
+    assert_one_line(run("simulate", "isotropic", *options, "--out", tmp_path), *parts)
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--part", "isotropic", "--workers", 2), ("--workers is 2", "--part isotropic")),
+        (("--seed", 3), ("--seed is 3", "--part networks")),
+    ],
+)
+def test_an_option_of_the_other_part_is_one_line(run, tmp_path, options, parts):
+    assert_one_line(run("reproduce", "ideal-gas", *options, "--out", tmp_path), *parts)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from thermograd.cli.reproduce_toy import toy_command
+from thermograd.cli.reproduce import reproduce
 from thermograd.cli.simulate_toy import toy as toy_cli
 from thermograd.errors import InputError
 from thermograd.figures import toy as figures
@@ -303,4 +303,4 @@ def test_command_refuses_mistakes_in_one_line(options, words):
 
 
 def test_the_other_command_says_what_it_does():
-    assert "toy sphere" in CliRunner().invoke(toy_command, ["--help"]).stdout
+    assert "toy sphere" in CliRunner().invoke(reproduce, ["free-energy", "--help"]).stdout

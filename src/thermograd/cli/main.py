@@ -12,6 +12,7 @@ from thermograd.cli.data import data
 from thermograd.cli.predict import predict
 from thermograd.cli.report import report
 from thermograd.cli.reproduce import reproduce
+from thermograd.cli.simulate import simulate
 from thermograd.cli.sweep import sweep
 from thermograd.cli.train import train
 from thermograd.errors import FailedWorkError, InputError
@@ -26,7 +27,7 @@ def thermograd() -> None:
     """Measure, simulate and predict the thermodynamics of SGD on scale-invariant networks."""
 
 
-for command in (reproduce, predict, train, sweep, analyse, report, data):
+for command in (reproduce, predict, simulate, train, sweep, analyse, report, data):
     thermograd.add_command(command)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-__all__ = ["progress_bar"]
+__all__ = ["named_progress", "progress_bar"]
 
 
 @contextmanager
@@ -34,3 +34,19 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     finally:
         if bar is not None:
             bar.close()
+
+
+@contextmanager
+def named_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A function to call with (what, done, total): one bar after another, each with its own name."""
+    shown: tuple[str, Callable[[int, int], None]] | None = None
+    with ExitStack() as bars:
+
+        def show(what: str, done: int, total: int) -> None:
+            nonlocal shown
+            if shown is None or shown[0] != what:
+                bars.close()
+                shown = what, bars.enter_context(progress_bar(what))
+            shown[1](done, total)
+
+        yield show

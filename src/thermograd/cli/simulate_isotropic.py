@@ -13,7 +13,7 @@ import click
 
 from thermograd.cli.options import VALUES, config_option, grid_of, json_option, out_option, print_json
 from thermograd.errors import InputError
-from thermograd.protocol import FixedELR, FixedLR, FixedSphere, Grid
+from thermograd.protocol import FixedSphere, Grid
 
 if TYPE_CHECKING:
     from thermograd.simulate import Laboratory
@@ -99,13 +99,9 @@ def _grids(published: bool, values: dict[str, list[float] | None]) -> list[Grid]
         return [grid_of(values)]
     if given:
         raise InputError(f"{', '.join(given)} given with --published; expected one or the other")
-    steps = [float(f"{10 ** (-3 + i / 8):.6g}") for i in range(17)]
-    radii = [float(f"{10 ** (-1 + i / 8):.6g}") for i in range(17)]
-    return [
-        FixedSphere.grid(elr=steps, radius=radii),
-        FixedELR.grid(elr=steps, wd=steps),
-        FixedLR.grid(lr=steps, wd=steps),
-    ]
+    from thermograd.simulate import published_grids
+
+    return published_grids()
 
 
 def _spec(grid: Grid, options: dict[str, Any], *, several: bool) -> Any:

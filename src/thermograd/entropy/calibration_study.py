@@ -30,6 +30,7 @@ from thermograd.entropy.calibration_laws import (
 )
 from thermograd.entropy.estimate import EntropyEstimate
 from thermograd.entropy.gaussian import gaussian
+from thermograd.entropy.gaussian_tangent import gaussian_tangent
 from thermograd.entropy.knn_graph import knn_graph
 from thermograd.entropy.kozachenko_leonenko import kozachenko_leonenko
 from thermograd.entropy.theiler import suggest_theiler
@@ -93,7 +94,7 @@ def readings(case: Case) -> dict[str, Reading]:
     ['kl k=1', 'kl k=3', 'kl k=10', 'graph k=50', 'gaussian']
 
     """
-    law, n = case.law, case.n
+    law = case.law
     manifold: Any = "geodesic" if law.on_sphere else "euclidean"
     found: dict[str, Reading] = {}
     for k in (1, 3, 10):
@@ -104,9 +105,8 @@ def readings(case: Case) -> dict[str, Reading]:
         for k in (1, 3, 10):
             found[f"chart k={k}"] = partial(kozachenko_leonenko, k=k, manifold="sphere")
     found["graph k=50"] = partial(knn_graph, k=50, dimension=law.dim)
-    if not law.on_sphere:
-        found["gaussian"] = gaussian
-    else:
+    found["gaussian"] = gaussian_tangent if law.on_sphere else gaussian
+    if law.on_sphere:
         found["von Mises-Fisher"] = von_mises_fisher
     return found
 
@@ -226,9 +226,13 @@ def quick_study() -> list[Case]:
     for d in (3, 10, 100, 1000):
         m = d - 1
         for n in (100, 300):
-            cases += [Case(law, n, _repeats(d, n) // 4) for law in (UniformSphere(m), Gaussian(m))]
-        cases += [Case(case.law, case.n, case.repeats // 4) for case in _families(d, 300, _SPANS[1:8:2])]
+            cases += [Case(law, n, _few(d, n)) for law in (UniformSphere(m), Gaussian(m))]
+        cases += [Case(case.law, case.n, _few(d, 300)) for case in _families(d, 300, _SPANS[1:8:2])]
     return cases
+
+
+def _few(d: int, n: int) -> int:
+    return min(16, _repeats(d, n) // 2)
 
 
 def _sizes(d: int) -> Sequence[int]:

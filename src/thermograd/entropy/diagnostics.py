@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermograd.autocorrelation import integrated_time, mean_with_error
-from thermograd.entropy.kozachenko_leonenko import log_ball_volume
+from thermograd.entropy.displacement import Displacement, displacement
+from thermograd.entropy.estimate import above_uniform_warning
+from thermograd.entropy.geodesic import log_ball_volume
 from thermograd.entropy.nearest import nearest_neighbours
 from thermograd.entropy.points import as_directions
 from thermograd.errors import InputError
@@ -58,6 +60,8 @@ class QueueDiagnostics:
     entropy
         Kozachenko and Leonenko's estimate from these chords, ``k = 1``: unlike the papers' chart it does not
         depend on the axes.
+    displacement
+        How far the directions get in a step and in the whole queue (chords), and whether that has an end.
     warnings
         What this means, in words; empty when nothing is wrong.
 
@@ -75,6 +79,7 @@ class QueueDiagnostics:
     median_distance: float
     uniform_entropy: float
     entropy: float
+    displacement: Displacement
     warnings: tuple[str, ...]
 
     @property
@@ -141,9 +146,8 @@ def diagnose(directions: Any, *, rng: np.random.Generator, projections: int = 8)
     entropy = -math.inf
     if apart.all():
         entropy = (d - 1) * logs.mean + log_ball_volume(d - 1) + math.log(n - 1) + np.euler_gamma
-    # The estimate of a uniform sample falls on either side: speak of bias only beyond its own noise.
-    surely_above = entropy - uniform if entropy - uniform > 4 * (d - 1) * logs.se else 0.0
     adjacent = float(np.mean(lag <= 1))
+    moved = displacement(x)
     return QueueDiagnostics(
         n=n,
         dim=d - 1,
@@ -157,7 +161,9 @@ def diagnose(directions: Any, *, rng: np.random.Generator, projections: int = 8)
         median_distance=float(np.median(rho)),
         uniform_entropy=uniform,
         entropy=entropy,
-        warnings=_warnings(n, d - 1, time, adjacent, int(np.sum(~apart)), surely_above),
+        displacement=moved,
+        warnings=_warnings(n, d - 1, time, adjacent, int(np.sum(~apart)), moved)
+        + above_uniform_warning(entropy, (d - 1) * logs.se, uniform),
     )
 
 
@@ -170,7 +176,7 @@ def _project(x: NDArray[np.floating[Any]], axes: NDArray[np.float64]) -> NDArray
 
 
 def _warnings(
-    n: int, dim: int, time: float, adjacent: float, coinciding: int, above_uniform: float
+    n: int, dim: int, time: float, adjacent: float, coinciding: int, moved: Displacement
 ) -> tuple[str, ...]:
     found = []
     if coinciding:
@@ -178,7 +184,10 @@ def _warnings(
     if n < _ENOUGH_TIMES * time:
         found.append(
             f"the queue spans at most {n / time:.0f} correlation times of the directions: "
-            "what is measured is a diffusion length, not the entropy of the stationary law"
+            "what is measured is a diffusion length, not the entropy of the stationary law "
+            f"(a step is {moved.step:.3g} long, the whole queue {moved.whole:.3g}; {moved.words}: over half of it "
+            f"the mean square is {moved.ratio:.2f} times that over a quarter, which is 1 in a stationary cloud and "
+            "2 in diffusion)"
         )
     if adjacent > 0.5:
         found.append(
@@ -190,10 +199,5 @@ def _warnings(
             f"the queue is worth at most {n / time:.0f} independent directions on a sphere of dimension "
             f"{dim}: too few to fill it, so entropies can be compared between like queues but not with the "
             "law's own"
-        )
-    if above_uniform > 0:
-        found.append(
-            f"the estimate lies {above_uniform:.3g} nats above the uniform law's entropy, which is the "
-            "largest there is: the difference is bias"
         )
     return tuple(found)

@@ -59,7 +59,7 @@ def displacement(x: Any) -> Displacement:
     Parameters
     ----------
     x
-        Points in time order, equally spaced, shape ``(n, d)``, ``n >= 8``.
+        Points in time order, equally spaced, shape ``(n, d)``, ``n >= 4``.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def displacement(x: Any) -> Displacement:
     Raises
     ------
     InputError
-        For fewer than 8 points, or as for every estimator.
+        For fewer than 4 points, or as for every estimator.
 
     References
     ----------
@@ -84,7 +84,7 @@ def displacement(x: Any) -> Displacement:
     ('displacements have saturated', 'displacements still grow as in free diffusion')
 
     """
-    points = as_points(x, _OWNER, at_least=8)
+    points = as_points(x, _OWNER, at_least=4)
     n = len(points)
     quarter, half = mean_square(points, n // 4), mean_square(points, 2 * (n // 4))
     whole = mean_square(points, n - n // 10 if n >= 20 else n - 1)

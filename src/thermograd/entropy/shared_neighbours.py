@@ -93,9 +93,7 @@ def graph_excess(k: int, m: int) -> float:
     return _interpolated(_GRAPH_EXCESS, k, m)
 
 
-def graph_influence(
-    distance: NDArray[np.float64], named: NDArray[np.intp], m: int
-) -> NDArray[np.float64]:
+def graph_influence(distance: NDArray[np.float64], named: NDArray[np.intp], m: int) -> NDArray[np.float64]:
     """What every point has to do with the entropy of the k-nearest-neighbour graph, in nats times ``n``.
 
     ``p_j = (m / mean_i l_i) (l_j - sum_(i names j) (rho_i,k+1 - rho_ij))``, ``l_i`` the sum of the distances
@@ -117,7 +115,7 @@ def graph_influence(
     Examples
     --------
     >>> graph_influence(np.array([[1.0], [1.0], [2.0]]), np.array([[1], [0], [1]]), 1)
-    array([-0.  , -1.5,  1.5])
+    array([ 0. , -1.5,  1.5])
 
     """
     k = distance.shape[1]

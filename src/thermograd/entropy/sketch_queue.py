@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thermograd.autocorrelation import mean_with_error
 from thermograd.entropy.chords import entropy_of_chords
 from thermograd.entropy.estimate import EntropyEstimate, sample_warnings
 from thermograd.entropy.knn_graph import knn_graph
@@ -56,8 +57,7 @@ class SketchQueue(EntropyQueue):
 
     References
     ----------
-    M. Charikar, K. Chen, M. Farach-Colton, Theor. Comput. Sci. 312 (2004) 3 (the sketch); C. Jin et al. for its
-    moments are not needed: the noise is measured.
+    M. Charikar, K. Chen, M. Farach-Colton, Theor. Comput. Sci. 312 (2004) 3 (the sketch).
 
     Examples
     --------
@@ -75,10 +75,10 @@ class SketchQueue(EntropyQueue):
     """
 
     def __init__(self, size: int, dim: int, *, width: int = 1024, seed: int = 0) -> None:
+        check_at_least("SketchQueue", 0, seed=seed)
         self.bytes = self.bytes_needed(size, dim, width)
         super().__init__(size, dim)
-        check_at_least("SketchQueue", 0, seed=seed)
-        self.seed = int(seed)
+        self._seed = np.array([seed], dtype=np.int64)
         self._sketches = np.zeros((_PARTS, self.size, width // _PARTS))
         noise, doubt = dim / math.sqrt(2 * width * size), dim / (4 * math.sqrt(2 * math.pi * width))
         self.loses = (
@@ -91,6 +91,11 @@ class SketchQueue(EntropyQueue):
     def width(self) -> int:
         """``K``, how many numbers are kept of a vector."""
         return _PARTS * int(self._sketches.shape[2])
+
+    @property
+    def seed(self) -> int:
+        """The seed of signs and places."""
+        return int(self._seed[0])
 
     @staticmethod
     def bytes_needed(size: int, dim: int, width: int = 1024) -> int:
@@ -176,9 +181,7 @@ class SketchQueue(EntropyQueue):
         )
         return replace(estimate, se=math.hypot(estimate.se, estimate.dim * common))
 
-    def _knn_graph(self, k: int = 50, *, dimension: int | None = None, theiler: int = 0) -> EntropyEstimate:
-        from thermograd.autocorrelation import mean_with_error
-
+    def _knn_graph(self, k: int = 50, dimension: int | None = None, theiler: int = 0) -> EntropyEstimate:
         dim = self.dim - 1 if dimension is None else dimension
         if not 1 <= dim <= self.dim:
             raise InputError(f"SketchQueue: dimension of the surface is {dim}; expected 1 to {self.dim}")
@@ -203,11 +206,13 @@ class SketchQueue(EntropyQueue):
         )
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        return {"sketches": self._sketches}
+        return {"sketches": self._sketches, "seed": self._seed}
 
-    def state_dict(self) -> dict[str, NDArray[Any]]:
-        """The sketches and ``pushed``, and the ``seed`` that they were made with."""
-        return {**super().state_dict(), "seed": np.asarray(self.seed, dtype=np.int64)}
+    def _check_state(self, saved: dict[str, NDArray[Any]]) -> None:
+        if saved["seed"][0] != self.seed:
+            raise InputError(
+                f"SketchQueue: the saved sketches have seed {saved['seed'][0]}; expected {self.seed}"
+            )
 
     def _store(self, values: NDArray[np.floating[Any]]) -> None:
         from thermograd.entropy.compiled_sketch import add

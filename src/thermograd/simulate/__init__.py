@@ -5,6 +5,7 @@ from thermograd.simulate.exact import Comparison, compare_exact
 from thermograd.simulate.isotropic import isotropic, isotropic_along
 from thermograd.simulate.laboratory import Laboratory
 from thermograd.simulate.losses import check_loss, from_torch
+from thermograd.simulate.published import published_grids
 from thermograd.simulate.rules import direction_relaxation, predicted_radius
 from thermograd.simulate.spec import IsotropicSpec
 
@@ -19,5 +20,6 @@ __all__ = [
     "isotropic",
     "isotropic_along",
     "predicted_radius",
+    "published_grids",
     "toy",
 ]
