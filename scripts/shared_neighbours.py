@@ -2,10 +2,11 @@
 
 Usage: python scripts/shared_neighbours.py [SAMPLES]
 
-On a sphere the uniform law has neither edges nor axes, and the entropy of arc lengths is unbiased: what varies is
-neighbours alone. Two lines a dimension, one for ``kozachenko_leonenko`` and one for ``knn_graph``: for each k the
-excess that ``thermograd.entropy.shared_neighbours`` holds, and in brackets n times the variance of the entropy.
-4000 samples take a quarter of an hour on one core and tell the variance to 2.2%.
+On a sphere the uniform law has neither edges nor axes, and the entropy of arc lengths is unbiased: what
+varies is neighbours alone. Two lines a dimension, one for ``kozachenko_leonenko`` and one for ``knn_graph``:
+for each k the excess that ``thermograd.entropy.shared_neighbours`` holds, and in brackets n times the
+variance of the entropy. 2500 samples take a quarter of an hour on one core and tell the variance to 2.8%. On
+the circle it is known for k = 1: 2.141.
 """
 
 import sys
@@ -51,4 +52,4 @@ def main(samples: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 4000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2500)

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from thermograd.entropy import diagnose, knn_graph, kozachenko_leonenko, spread_over_windows
+from thermograd.entropy import (
+    diagnose,
+    displacement,
+    knn_graph,
+    kozachenko_leonenko,
+    spread_over_windows,
+)
 from thermograd.errors import InputError
 
 Array = NDArray[np.float64]
@@ -99,6 +105,45 @@ def test_neighbours_in_time_are_told_from_those_two_steps_away() -> None:
     phi = 0.01 * np.arange(40) + np.where(np.arange(40) % 2, math.pi, 0.0)
     found = diagnose(np.column_stack([np.cos(phi), np.sin(phi)]), rng=np.random.default_rng(17))
     assert (found.adjacent_1, found.adjacent_2) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("span", [0.5, 4.0, 40.0])
+def test_displacements_of_an_ornstein_uhlenbeck_walk(span: float) -> None:
+    # D^2(t) = 2 m (1 - exp(-t/tau)); 2000 coordinates tell it to a few percent even where the walk is short.
+    n, m = 400, 2000
+    memory = math.exp(-span / n)
+    x = cloud(n, m, 1e-4, memory, np.random.default_rng(20))
+    found = displacement(x)
+
+    def rms(lag: float) -> float:
+        return 1e-4 * math.sqrt(2 * m * (1 - memory**lag))
+
+    assert found.step == pytest.approx(rms(1), rel=0.03)
+    assert found.whole == pytest.approx(rms(0.9 * n), rel=0.05)
+    assert found.ratio == pytest.approx((rms(n / 2) / rms(n / 4)) ** 2, rel=0.06)
+    expected = {0.5: "diffusion", 4.0: "nearly saturated", 40.0: "have saturated"}[span]
+    assert expected in found.words
+
+
+def test_displacements_of_a_drift_and_of_a_diffusion() -> None:
+    rng = np.random.default_rng(21)
+    steps = rng.standard_normal((400, 300))
+    assert displacement(np.cumsum(steps, axis=0)).ratio == pytest.approx(2, rel=0.15)
+    drift = displacement(np.cumsum(0.1 * steps + 1, axis=0))
+    assert drift.ratio == pytest.approx(4, rel=0.02)
+    assert "straight drift" in drift.words
+    with pytest.raises(InputError, match="3 points were given; expected at least 4"):
+        displacement(steps[:3])
+
+
+def test_what_a_short_queue_measures_is_said_in_lengths() -> None:
+    x = cloud(300, 387, 1e-3, 0.999, np.random.default_rng(22))
+    found = diagnose(x, rng=np.random.default_rng(23))
+    assert found.displacement == displacement(x)
+    assert f"a step is {found.displacement.step:.3g} long" in found.warnings[0]
+    assert "still grow as in free diffusion" in found.warnings[0]
+    # The neighbour is one step away: that is all that the entropy knows.
+    assert found.median_distance == pytest.approx(found.displacement.step, rel=0.05)
 
 
 def test_coinciding_directions() -> None:

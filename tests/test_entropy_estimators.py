@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.integrate import quad
-from scipy.special import digamma, polygamma
+from scipy.special import digamma, exp1, polygamma
+from scipy.stats import norm
 
-from thermograd.entropy import EntropyEstimate, knn_graph, kozachenko_leonenko
+from thermograd.autocorrelation import mean_with_error
+from thermograd.entropy import EntropyEstimate, knn_graph, kozachenko_leonenko, suggest_theiler
 from thermograd.entropy.kozachenko_leonenko import log_cap_curvature
+from thermograd.entropy.nearest import nearest_neighbours
+from thermograd.entropy.shared_neighbours import mean_of_shared_terms
+from thermograd.entropy.theiler import admissible_neighbours
 from thermograd.errors import InputError
 
 Array = NDArray[np.float64]
@@ -275,6 +280,198 @@ def test_graph_sees_entropy_differences() -> None:
     renyi = math.log(2 * math.pi) + 2 * math.log(2)  # order 1/2: log(2 pi s^2) + log(q)/(q-1), s = 1
     gaussian = knn_graph(z, 10, dimension=2).entropy - estimate.entropy
     assert gaussian == pytest.approx(renyi - math.log(2 * math.pi * math.e), abs=0.25)
+
+
+def coverage(found: list[EntropyEstimate], centre: float) -> float:
+    return float(np.mean([abs(f.entropy - centre) < 2 * f.se for f in found]))
+
+
+@pytest.mark.parametrize(("m", "k"), [(1, 1), (2, 1), (3, 3), (10, 1)])
+def test_two_standard_errors_hold_the_truth_for_independent_points(m: int, k: int) -> None:
+    # Uniform on the sphere S^m, where arc lengths are unbiased: 95.4% of a normal law, of 500 samples +-
+    # 0.94%. The error is right to 3% (its table) and 5% too large where a time above 1 is found by chance: 94
+    # to 97%.
+    n, repeats, rng = 250, 400, np.random.default_rng([m, k])
+    found = [
+        kozachenko_leonenko(unit(rng.standard_normal((n, m + 1))), k, "geodesic") for _ in range(repeats)
+    ]
+    truth = uniform_entropy(m + 1) + (1 / (2 * n) if k == 1 else 0.0)  # the printed constant's
+    assert 0.93 - 0.01 < coverage(found, truth) < 0.97 + 0.01
+    # Another law with much variance of its own; its bias is no matter of the error bar.
+    normal = [kozachenko_leonenko(rng.standard_normal((n, m)), k) for _ in range(repeats)]
+    values = np.array([f.entropy for f in normal])
+    assert 0.93 - 0.01 < coverage(normal, values.mean()) < 0.97 + 0.01
+    ratio = math.sqrt(np.mean([f.se**2 for f in normal])) / values.std()
+    assert ratio == pytest.approx(1.03, abs=4 / math.sqrt(2 * repeats))
+
+
+def test_shared_neighbours_are_why_and_the_circle_is_known_exactly() -> None:
+    # Spacings of uniform points on a circle are independent but for their sum: n Var = trigamma(1) - 1 +
+    # twice the covariance of neighbouring terms, log min(a, b) and log min(b, c), by Hoeffding's formula.
+    later = quad(lambda s: math.exp(-2 * s) / s * (math.log(2) + _e1(2 * s) - _e1(s)), 0, math.inf)[0]
+    exact = math.pi**2 / 6 - 1 + 2 * 2 * later
+    assert exact == pytest.approx(2.141, abs=1e-3)
+    n, repeats, rng = 400, 100, np.random.default_rng(23)
+    found = [kozachenko_leonenko(unit(rng.standard_normal((n, 2))), 1, "geodesic").se for _ in range(repeats)]
+    # The table's entry is known to 3%, the time of a sample is 5% above 1 at this n.
+    assert n * np.mean(np.square(found)) == pytest.approx(1.05 * exact, rel=0.07)
+    # The control: in ten dimensions, terms as if they were independent, which they are not.
+    x = [rng.standard_normal((300, 10)) for _ in range(150)]
+    neighbours = [nearest_neighbours(y) for y in x]
+    terms = [10 * np.log(near.distance[:, 0]) for near in neighbours]
+    sd = np.std([t.mean() for t in terms])
+    assert np.mean([mean_with_error(t).se for t in terms]) < 0.8 * sd
+    shared = [mean_of_shared_terms(t, f.index, 10).se for t, f in zip(terms, neighbours, strict=True)]
+    assert np.mean(shared) == pytest.approx(sd, rel=4 / math.sqrt(300))
+
+
+def _e1(s: float) -> float:
+    return float(exp1(s))
+
+
+def test_graph_error_is_the_scatter_of_the_estimator() -> None:
+    for m in (2, 10):
+        rng = np.random.default_rng(m)
+        found = [knn_graph(rng.standard_normal((300, m)), 20, dimension=m) for _ in range(200)]
+        values = [f.entropy for f in found]
+        # The time above 1 found by chance adds 5%, 200 samples tell the scatter to 5%.
+        ratio = np.mean([f.se for f in found]) / np.std(values)
+        assert 1 - 4 * 0.05 < ratio < 1.1 + 4 * 0.05
+        # The control, in ten dimensions: the lengths' own error.
+        if m == 10:
+            lengths = nearest_neighbours(rng.standard_normal((300, m)), 20).distance.sum(axis=1)
+            alone = m * lengths.std() / lengths.mean() / math.sqrt(300)
+            assert alone < 0.75 * np.std(values)
+
+
+def test_theiler_window_by_hand() -> None:
+    np.testing.assert_array_equal(admissible_neighbours(5, 0), 4)
+    np.testing.assert_array_equal(admissible_neighbours(5, 2), [2, 1, 0, 1, 2])
+    for n, w in ((9, 1), (10, 3), (4, 7)):
+        far = np.abs(np.subtract.outer(np.arange(n), np.arange(n))) > w
+        np.testing.assert_array_equal(admissible_neighbours(n, w), far.sum(axis=1))
+    x = 0.5 * np.arange(5.0)[:, None]
+    # Without their neighbours on either side all points are 1 apart from the next, and have 3, 2, 2, 2, 3
+    # left.
+    found = kozachenko_leonenko(x, theiler=1)
+    by_hand = math.log(2) + (2 * math.log(3) + 3 * math.log(2)) / 5 + np.euler_gamma
+    assert found.entropy == pytest.approx(by_hand, rel=1e-14)
+    assert found.settings == {"k": 1, "manifold": "euclidean", "theiler": 1}
+    graph = knn_graph(x, 1, 1, theiler=1)
+    assert graph.entropy == pytest.approx((2 * math.log(4) + 3 * math.log(3)) / 5, rel=1e-14)
+    assert knn_graph(x, 2, theiler=0, dimension=1) == knn_graph(x, 2, 1)
+
+
+def test_theiler_changes_no_expectation_of_independent_points() -> None:
+    # On the circle the estimator is exact: also when each of 60 points has only 39 to 49 others to choose
+    # from. With the count of all others instead, it would be off by log(59/41) = .36.
+    n, w, repeats, rng = 60, 10, 300, np.random.default_rng(24)
+    found = [
+        kozachenko_leonenko(unit(rng.standard_normal((n, 2))), 2, "geodesic", w).entropy
+        for _ in range(repeats)
+    ]
+    assert abs(np.mean(found) - math.log(2 * math.pi)) < 4 * np.std(found) / math.sqrt(repeats)
+    plain = np.mean([knn_graph(rng.uniform(size=(200, 2)), 5, 2).entropy for _ in range(60)])
+    window = [knn_graph(rng.uniform(size=(200, 2)), 5, 2, theiler=20).entropy for _ in range(60)]
+    assert abs(np.mean(window) - plain) < 4 * math.sqrt(2) * np.std(window) / math.sqrt(60) + 0.02
+
+
+def test_theiler_window_removes_the_crowding_by_time() -> None:
+    # AR(1), .8, T = 9: 110 correlation times. Crowding makes it .08 nats too low; measured with the window:
+    # +.03.
+    repeats, n, m, rng = 40, 1000, 3, np.random.default_rng(25)
+    plain, window, widths = [], [], []
+    for _ in range(repeats):
+        x = rng.standard_normal((n, m))
+        for i in range(1, n):
+            x[i] = 0.8 * x[i - 1] + 0.6 * x[i]
+        widths.append(suggest_theiler(x))
+        plain.append(kozachenko_leonenko(x).entropy)
+        window.append(kozachenko_leonenko(x, theiler=widths[-1]).entropy)
+    truth = m / 2 * math.log(2 * math.pi * math.e)
+    noise = np.std(window) / math.sqrt(repeats)  # .015
+    assert np.mean(plain) < truth - 2 * noise
+    assert abs(np.mean(window) - truth) < 0.05 + 3 * noise
+    assert np.mean(window) > np.mean(plain) + 2 * noise
+    assert 14 <= np.median(widths) <= 22  # twice 9; of 110 times it is known to 15%
+
+
+def test_theiler_is_refused_where_it_can_not_help() -> None:
+    rng = np.random.default_rng(26)
+    assert suggest_theiler(rng.standard_normal((300, 4))) == 0
+    with pytest.raises(InputError, match=r"spans .* correlation times; expected at least 16"):
+        suggest_theiler(np.cumsum(rng.standard_normal((300, 40)), axis=0))
+    with pytest.raises(InputError, match="20 points leave 0 neighbours outside theiler = 10"):
+        kozachenko_leonenko(GOOD, theiler=10)
+    with pytest.raises(InputError, match=r"theiler \(in samples\) is -1"):
+        knn_graph(GOOD, 3, theiler=-1)
+    with pytest.raises(InputError, match=r"theiler .* is 1\.5"):
+        kozachenko_leonenko(GOOD, theiler=1.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("manifold", ["sphere", "geodesic"])
+def test_entropy_of_weights_of_any_norm(manifold: str) -> None:
+    u = unit(np.random.default_rng(27).standard_normal((200, 30)))
+    found = kozachenko_leonenko(u, manifold=manifold)  # type: ignore[arg-type]
+    scaled = found.at_radius(0.25)
+    assert scaled.entropy == found.entropy + 29 * math.log(0.25)
+    assert (scaled.se, scaled.dim, scaled.settings) == (found.se, found.dim, found.settings)
+    assert scaled.entropy_above_uniform == pytest.approx(found.entropy_above_uniform, abs=1e-12)
+    # Distances do scale: what the sum says, the estimator says of the scaled points, in their own dimension.
+    straight = kozachenko_leonenko(u)
+    assert straight.at_radius(0.25).entropy == pytest.approx(kozachenko_leonenko(0.25 * u).entropy, abs=1e-11)
+    assert math.isnan(straight.entropy_above_uniform)
+    graph = knn_graph(u, 5)
+    assert graph.at_radius(3).entropy == pytest.approx(knn_graph(3.0 * u, 5).entropy, abs=1e-11)
+    for bad in (0.0, -1.0, math.inf, math.nan, True, "1"):
+        with pytest.raises(InputError, match=r"radius is .*; expected"):
+            found.at_radius(bad)  # type: ignore[arg-type]
+
+
+def test_rotations_change_arc_lengths_by_round_off_and_the_chart_by_much() -> None:
+    # Coordinates are rounded by 1e-16 of 1, neighbours are 1e-3 apart: 1e-13 of a distance, 200 times over.
+    rng = np.random.default_rng(28)
+    d = 200
+    walk = unit(rng.standard_normal(d) + np.cumsum(1e-3 * rng.standard_normal((150, d)), axis=0))
+    turned = unit(walk @ np.linalg.qr(rng.standard_normal((d, d)))[0])
+    for manifold in ("euclidean", "geodesic"):
+        one, other = (
+            kozachenko_leonenko(x, manifold=manifold)  # type: ignore[arg-type]
+            for x in (walk, turned)
+        )
+        assert other.entropy == pytest.approx(one.entropy, abs=1e-9)
+        assert other.se == pytest.approx(one.se, rel=1e-6)
+    assert knn_graph(turned, 5).entropy == pytest.approx(knn_graph(walk, 5).entropy, abs=1e-9)
+    charts = [kozachenko_leonenko(x, manifold="sphere") for x in (walk, turned)]
+    # The walk has one entropy; the chart reads it too high by a tenth of a nat a dimension, and not evenly.
+    arcs = kozachenko_leonenko(walk, manifold="geodesic").entropy
+    assert all(chart.entropy - arcs > 0.1 * d for chart in charts)
+    assert abs(charts[0].entropy - charts[1].entropy) > 1.0
+
+
+def test_more_than_uniform_is_called_bias() -> None:
+    rng = np.random.default_rng(29)
+    few = unit(rng.standard_normal((100, 40)))
+    found = kozachenko_leonenko(few, manifold="sphere")
+    assert found.uniform_entropy == pytest.approx(uniform_entropy(40), abs=1e-10)
+    assert found.entropy_above_uniform > 4 * found.se
+    assert "above the uniform law's entropy" in found.warnings[-1]
+    # Arc lengths have no such bias: the control.
+    assert abs(kozachenko_leonenko(few, manifold="geodesic").entropy_above_uniform) < 1.0
+
+
+def test_graph_in_the_dimension_of_a_network() -> None:
+    # ConvNet(8): uniform directions. The k-th largest of n - 1 Gaussian cosines of variance 1/d, by
+    # quantiles, which are off by a percent of their spread 1/sqrt(d): 6e-5 of a distance, d times over: 1.6
+    # nats.
+    n, k, d = 200, 50, 24_408
+    x = unit(np.random.default_rng(30).standard_normal((n, d))).astype(np.float32)
+    found = knn_graph(x, k)
+    cosine = norm.isf((np.arange(k) + 0.5) / (n - 1)) / math.sqrt(d)
+    expected = (d - 1) * math.log(np.sqrt(2 * (1 - cosine)).sum()) + math.log(n)
+    assert abs(found.entropy - expected) < 4 * found.se + 1.6
+    assert found.dim == d - 1
+    assert not found.absolute
 
 
 def test_coinciding_points_are_never_silent() -> None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from thermograd.analysis.heat import heat_capacities
+from thermograd.analysis.isotropic_law import finite_step_on_grid, isotropic_law, law_on_grid
 from thermograd.analysis.potentials import potentials
 from thermograd.errors import InputError
 from thermograd.figures.adiabat import adiabats, entropy_on_paths, paths_in_plane
@@ -20,7 +21,13 @@ from thermograd.figures.isotropic import (
     isotropic_entropy_over_second,
     isotropic_radius,
 )
-from thermograd.analysis.isotropic_law import finite_step_on_grid, isotropic_law, law_on_grid
+from thermograd.figures.isotropic_anisotropy import (
+    anisotropy,
+    anisotropy_energy,
+    anisotropy_entropy,
+    tangent_cloud,
+)
+from thermograd.figures.isotropic_cloud import cloud_sphere
 from thermograd.figures.isotropic_panels import isotropic_panels
 from thermograd.figures.isotropic_residuals import (
     energy_residual,
@@ -29,7 +36,7 @@ from thermograd.figures.isotropic_residuals import (
     radius_residual,
 )
 from thermograd.figures.potentials import excess_map, excess_scale, minima, star_columns
-from thermograd.figures.style import value_text
+from thermograd.figures.style import styled, value_text
 from thermograd.protocol import PROTOCOLS, FixedELR, FixedLR, FixedSphere, Grid
 from thermograd.states import new_states
 from thermograd.theory import vmf
@@ -283,6 +290,74 @@ def test_one_figure_holds_all_five_panels(protocol):
     assert any("variable entropy is missing" in text for text in texts)
 
 
+@pytest.mark.parametrize("protocol", ALL)
+def test_the_key_above_the_panels_stays_above_them(protocol):
+    states = gas(protocol, n=5)
+    status = states["status"].values.astype(object)
+    status[0, 0] = "converging"
+    states["status"] = states["status"].copy(data=status.astype(str))
+    law = finite_step_on_grid(states)
+    figure = isotropic_panels(states, predictions={"finite steps": law, "queue's reading": law})
+    with styled():
+        figure.draw_without_rendering()
+    left, right = figure.subfigs[0].subfigs
+    (key,) = left.legends
+    box = key.get_window_extent()
+    assert len(key.get_texts()) == 5
+    assert box.x0 >= 0
+    assert box.x1 <= min(ax.get_tightbbox().x0 for ax in right.axes if ax.get_tightbbox())
+    assert box.y0 >= max(ax.title.get_window_extent().y1 for ax in left.axes if ax.get_title())
+
+
+def uneven(dim: int) -> xr.Dataset:
+    """A table over the anisotropy, as the report makes it."""
+    a = np.array([0.0, 0.5, 0.9])
+    deficit = -(dim - 1) / 4 * np.log1p(-(a**2))
+    values = {"energy": 0.005 * np.ones(3), "energy_se": 5e-5 * np.ones(3), "energy_law": 0.005 * np.ones(3)}
+    values |= {"deficit": deficit, "deficit_se": 0.01 * np.ones(3)}
+    return xr.Dataset({k: ("anisotropy", v) for k, v in values.items()}, {"anisotropy": a}, {"dim": dim})
+
+
+def test_anisotropy_figure_shows_the_deficit_and_the_ellipses_of_both_laws():
+    tables = [uneven(3), uneven(5)]
+    drawn = lines(anisotropy_entropy(tables, axes()))
+    for dim in (3, 5):
+        line, points = drawn[f"d={dim}:law"], drawn[f"d={dim}:entropy"]
+        assert np.asarray(line.get_ydata())[-1] == pytest.approx((dim - 1) / 4 * np.log(0.19), rel=1e-9)
+        np.testing.assert_allclose(points.get_ydata()[-1], line.get_ydata()[-1], rtol=1e-9)
+    np.testing.assert_allclose(lines(anisotropy_energy(tables, axes()))["d=3:energy"].get_ydata(), 0.0)
+    # Standard deviations 0.3 and 0.1 are the ellipse's half axes; the circle has their mean square.
+    cloud = np.array([[-1.0, 0.1, 0.0], [-1.0, 0.0, 0.1]])
+    drawn = lines(tangent_cloud(cloud, [0.09, 0.01], axes()))
+    for sigmas in (1, 2):
+        law, gibbs = drawn[f"law:{sigmas}"], drawn[f"gibbs:{sigmas}"]
+        assert np.max(law.get_xdata()) == pytest.approx(0.3 * sigmas)
+        assert np.max(law.get_ydata()) == pytest.approx(0.1 * sigmas)
+        radii = np.hypot(gibbs.get_xdata(), gibbs.get_ydata())
+        np.testing.assert_allclose(radii, sigmas * np.sqrt(0.05), rtol=1e-9)
+    np.testing.assert_array_equal(drawn["cloud"].get_xdata(), [0.1, 0.0])
+    anisotropy(tables, cloud, [0.09, 0.01]).draw_without_rendering()
+    with pytest.raises(InputError, match=r"cloud has shape \(3, 2\) and 2 variances"):
+        tangent_cloud(np.ones((3, 2)), [1.0, 1.0], axes())
+    with pytest.raises(InputError, match=r"there are no anisotropic states"):
+        anisotropy([])
+
+
+def test_the_turning_cloud_is_small_and_the_same_every_time():
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((1500, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    clouds = {"cold": points, "warm": points[::-1], "hot": -points, "<b>": points}
+    first, second = (cloud_sphere(clouds, mu=[1, 0, 0], name="c", caption="") for _ in range(2))
+    assert first == second
+    assert len(first.html) < 1_000_000
+    assert "<b>" not in first.html  # markup in a name stays text
+    with pytest.raises(InputError, match=r"cloud 'x' has shape \(4, 2\)"):
+        cloud_sphere({"x": np.ones((4, 2))}, mu=[1, 0, 0], name="c", caption="")
+    with pytest.raises(InputError, match=r"name is 'a b'"):
+        cloud_sphere(clouds, mu=[1, 0, 0], name="a b", caption="")
+
+
 def test_energy_residual_shows_the_excess_that_was_put_in():
     states = gas(FixedELR, excess=0.4)
     drawn = lines(
@@ -336,6 +411,10 @@ def test_heat_figure_shows_measured_levels_beside_the_exact_law_of_their_dimensi
     exact = slopes["d=10:exact"]
     np.testing.assert_allclose(exact.get_ydata(), vmf.heat_capacity(exact.get_xdata(), 10) / 4.5, rtol=1e-12)
     heat(checks).draw_without_rendering()
+    # A fit of the cold limit is no property of hot states.
+    apart = lines(heat_energy(checks[1:], axes(), hot=checks[:1]))
+    assert {"d=3:fit", "d=10:energy"} <= set(apart)
+    assert "d=10:fit" not in apart
     with pytest.raises(InputError, match=r"there are no heat capacities"):
         heat([])
 

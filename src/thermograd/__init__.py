@@ -11,7 +11,19 @@ from thermograd.errors import InputError
 from thermograd.protocol import FixedELR, FixedLR, FixedSphere, Grid
 
 if TYPE_CHECKING:
-    from thermograd import analysis, data, entropy, figures, nets, noise, optim, report, simulate, sweep, theory
+    from thermograd import (
+        analysis,
+        data,
+        entropy,
+        figures,
+        nets,
+        noise,
+        optim,
+        report,
+        simulate,
+        sweep,
+        theory,
+    )
     from thermograd.states import load, save, stationary
     from thermograd.theory.predict import predict
     from thermograd.training import Measurement, TrainSpec, train

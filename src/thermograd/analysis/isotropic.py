@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.special import stdtr
 
 from thermograd.analysis.isotropic_law import finite_step_on_grid, law_on_grid, noise_scale
 from thermograd.analysis.points import LeftOut, Points, select
 from thermograd.errors import InputError
 
-__all__ = ["LawComparison", "LawRow", "compare_laws"]
+__all__ = ["LawComparison", "LawRow", "compare_laws", "family_chance"]
 
 Array = NDArray[np.float64]
 _PER_DECADE = 8  # levels of the ELR that are pooled: those of the published grids
@@ -36,8 +38,11 @@ class LawRow:
     n
         Number of states.
     deviation, se
-        Mean of ``measured / law - 1``, of ``measured - law`` in nats for entropies, and its standard error from
-        the scatter between the states, which are independent.
+        Mean of ``measured / law - 1``, of ``measured - law`` in nats for entropies, and its standard error
+        from the scatter between the states, which are independent.
+    span
+        Correlation times in a queue, the fewest among the states; NaN but for a law that says it
+        (`thermograd.analysis.isotropic_law.queue_on_grid`).
 
     """
 
@@ -47,11 +52,26 @@ class LawRow:
     n: int
     deviation: float
     se: float
+    span: float = math.nan
 
     @property
     def pull(self) -> float:
         """The deviation in standard errors."""
         return self.deviation / self.se
+
+    @property
+    def chance(self) -> float:
+        """Of a pull this large or larger where the law is right: Student's law, for so few states.
+
+        Examples
+        --------
+        Three standard errors of four states are no rare event:
+
+        >>> print(round(LawRow("loss", "small steps", 0.01, 4, 0.003, 0.001).chance, 3))
+        0.058
+
+        """
+        return float(2.0 * stdtr(self.n - 1, -abs(self.pull)))
 
 
 @dataclass(frozen=True)
@@ -120,11 +140,11 @@ def compare_laws(
     >>> from thermograd.protocol import FixedSphere
     >>> from thermograd.states import new_states
     >>> grid = FixedSphere.grid(elr=[0.01], radius=[0.5, 1.0, 2.0, 4.0])
-    >>> measured = {"loss": [[0.00505, 0.00495, 0.0051, 0.0049]]}
+    >>> measured = {"loss": [[0.00505, 0.00495, 0.0052, 0.0050]]}
     >>> found = compare_laws(new_states(grid, measured, dim=3, attrs={"sigma": 1.0}))
     >>> row = found.of("loss", "small steps")[0]
     >>> f"{row.deviation:.3f} +- {row.se:.3f}"
-    '0.000 +- 0.009'
+    '0.010 +- 0.011'
 
     """
     if fewest < 3:
@@ -147,7 +167,10 @@ def compare_laws(
                 expected = _at(points, values[observable])
                 difference = points.values[observable] - expected
                 off = difference if observable == "entropy_sphere" else difference / expected
-                rows += _pooled(observable, law, level, rate, off, fewest)
+                span = np.full(len(points), np.nan)
+                if observable == "entropy_sphere" and "queue_span" in values:
+                    span = _at(points, values["queue_span"])
+                rows += _pooled(observable, law, level, rate, off, span, fewest)
     if not rows:
         raise InputError(
             f"isotropic laws: no level of the effective learning rate has {fewest} states of status "
@@ -156,13 +179,46 @@ def compare_laws(
     return LawComparison(str(states.attrs["protocol"]), tuple(rows), left_out)
 
 
+def family_chance(rows: Sequence[LawRow]) -> float:
+    """Chance of the largest pull among these rows where the law is right in all of them.
+
+    The more levels are looked at, the larger is the largest pull by chance alone: ``1 - (1 - p)^n`` of the
+    smallest chance ``p`` of a single one.
+
+    Parameters
+    ----------
+    rows
+        Levels of one observable against one law, which are independent.
+
+    Returns
+    -------
+    float
+        1 where there are no rows.
+
+    Examples
+    --------
+    >>> rows = [LawRow("loss", "small steps", elr, 17, pull, 1.0) for elr, pull in ((0.01, 3.0), (0.1, 0.5))]
+    >>> print(round(rows[0].chance, 4), round(family_chance(rows), 4))
+    0.0085 0.0169
+
+    """
+    least = min((row.chance for row in rows), default=1.0)
+    return float(-np.expm1(len(rows) * np.log1p(-least))) if least < 1 else 1.0
+
+
 def _at(points: Points, values: xr.DataArray) -> Array:
     grid = values.broadcast_like(points.used).transpose(*points.used.dims)
     return np.asarray(grid.values[points.used.values], dtype=np.float64)
 
 
 def _pooled(
-    observable: str, law: str, level: NDArray[np.int_], rate: Array, off: Array, fewest: int
+    observable: str,
+    law: str,
+    level: NDArray[np.int_],
+    rate: Array,
+    off: Array,
+    span: Array,
+    fewest: int,
 ) -> list[LawRow]:
     rows = []
     for each in np.unique(level):
@@ -171,5 +227,6 @@ def _pooled(
         if n >= fewest:
             se = float(off[here].std(ddof=1) / np.sqrt(n))
             mean_rate = float(np.exp(np.log(rate[here]).mean()))
-            rows.append(LawRow(observable, law, mean_rate, n, float(off[here].mean()), se))
+            least = float(span[here].min())
+            rows.append(LawRow(observable, law, mean_rate, n, float(off[here].mean()), se, least))
     return rows

@@ -13,10 +13,19 @@ from thermograd.protocol import PROTOCOLS
 from thermograd.states.schema import validate
 from thermograd.theory import gas, vmf
 from thermograd.theory.radius import effective_wd_sphere, stationary_radius_elr, stationary_radius_lr
+from thermograd.theory.relaxation import radius_at_elr, radius_at_lr
 
-__all__ = ["finite_step_on_grid", "isotropic_law", "law_on_grid", "noise_scale", "queue_on_grid"]
+__all__ = [
+    "finite_step_on_grid",
+    "isotropic_law",
+    "law_on_grid",
+    "noise_scale",
+    "queue_on_grid",
+    "started_on_grid",
+]
 
 Array = NDArray[np.float64]
+_TIMES = 400  # nodes of a mean over time: the radius relaxes smoothly
 
 
 def isotropic_law(
@@ -169,7 +178,8 @@ def queue_on_grid(states: xr.Dataset, size: int, spacing: ArrayLike) -> xr.Datas
     Returns
     -------
     xarray.Dataset
-        ``entropy_sphere``, in nats.
+        ``entropy_sphere``, in nats, and ``queue_span``, the correlation times of the direction that a queue
+        spans.
 
     Raises
     ------
@@ -184,7 +194,75 @@ def queue_on_grid(states: xr.Dataset, size: int, spacing: ArrayLike) -> xr.Datas
     # Rounded, so that points of one temperature are worked out once: the bias changes far less than this.
     levels, where = np.unique([float(f"{value:.2g}") for value in times.ravel()], return_inverse=True)
     bias = np.array([queue_bias(size, float(level), dim - 1).bias for level in levels])[where]
-    return finite_step_on_grid(states)[["entropy_sphere"]] + bias.reshape(times.shape)
+    read = finite_step_on_grid(states)[["entropy_sphere"]] + bias.reshape(times.shape)
+    return read.assign(queue_span=(law["effective_lr"].dims, (size - 1) * times))
+
+
+def started_on_grid(states: xr.Dataset, *, fraction: float = 0.5) -> xr.Dataset | None:
+    """The mean radius of runs that have not forgotten where they started, at every point of the grid.
+
+    The finite-step radius times the mean over the last part of the run of ``r(t) / r(infinity)``, from
+    `thermograd.theory.relaxation` with the whole mean square gradient as its noise.
+
+    Parameters
+    ----------
+    states
+        Stationary states of the isotropic model; attributes ``dim``, ``sigma``, ``steps`` and
+        ``initial_radius``.
+    fraction
+        Part of the run, counted from its end, that the states are means of.
+
+    Returns
+    -------
+    xarray.Dataset or None
+        ``norm``; None on a fixed sphere, and where a run of known length from a number is not on record: who
+        starts where theory says has nothing to forget.
+
+    Raises
+    ------
+    InputError
+        As `finite_step_on_grid`.
+
+    References
+    ----------
+    IG eq. 11 and 18.
+
+    Examples
+    --------
+    The published length from radius 1, at the smallest step of the published grid and ten times above:
+
+    >>> from thermograd.protocol import FixedELR
+    >>> from thermograd.states import new_states
+    >>> attrs = {"sigma": 1.0, "steps": 2_000_000, "initial_radius": 1.0}
+    >>> states = new_states(FixedELR.grid(elr=[1e-3, 1e-2], wd=[0.01]), {}, dim=3, attrs=attrs)
+    >>> ratio = started_on_grid(states).norm / finite_step_on_grid(states).norm
+    >>> print((ratio.values.ravel() - 1).round(4))
+    [0.0278 0.    ]
+
+    """
+    axes = _axes(states)
+    steps, start = (_number(states.attrs.get(name)) for name in ("steps", "initial_radius"))
+    if states.attrs["protocol"] == "FixedSphere" or not (steps > 0 and start > 0):
+        return None
+    finite, law = finite_step_on_grid(states), law_on_grid(states)
+    first, second = np.meshgrid(*(states[axis].values.astype(float) for axis in axes), indexing="ij")
+    dim, T = int(states.attrs["dim"]), law["temperature"].values
+    mean_square = (dim - 1) * noise_scale(states) ** 2 + vmf.grad_sq(T, dim)
+    given = (first[..., None], second[..., None], mean_square[..., None])
+    times = steps * (1.0 - fraction * (np.arange(_TIMES) + 0.5) / _TIMES)
+    if states.attrs["protocol"] == "FixedLR":
+        then, end = radius_at_lr(times, *given, start), stationary_radius_lr(*given, 0.0).sde
+    else:
+        then, end = radius_at_elr(times, *given, start), stationary_radius_elr(*given, 0.0).sde
+    left: xr.Dataset = finite[["norm"]] * (then / end).mean(axis=-1)
+    return left
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _axes(states: xr.Dataset) -> tuple[str, str]:

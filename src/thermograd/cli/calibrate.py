@@ -64,13 +64,13 @@ def _table(rows: list[dict[str, Any]]) -> str:
     lines = [
         "From this spacing of the queue on, slopes dS/dlog(elr) are right within 10%:",
         f"{'walk':12} {'d - 1':>7} {'points':>7} {'estimator':18} {'correlation times':>18} "
-        f"{'slope, shortest queue':>22}",
+        f"{'and at the shortest spacing answered':>38}",
     ]
     for row in rows:
         spacing = "not reached" if math.isnan(row["spacing"]) else f"{row['spacing']:.3g}"
-        spacing = "all of these" if row["spacing"] == 0 else spacing
+        spacing = "wherever answered" if row["spacing"] == 0 else spacing
+        first = f"{row['slope_first']:.3f} at {row['span_first'] / row['n']:.3g}"
         lines.append(
-            f"{row['law']:12} {row['dim']:7d} {row['n']:7d} {row['estimator']:18} {spacing:>18} "
-            f"{row['slope_first']:22.3f}"
+            f"{row['law']:12} {row['dim']:7d} {row['n']:7d} {row['estimator']:18} {spacing:>18} {first:>38}"
         )
     return "\n".join(lines)

@@ -9,6 +9,7 @@ import click
 
 from thermograd.cli.analyse import analyse
 from thermograd.cli.data import data
+from thermograd.cli.entropy import entropy
 from thermograd.cli.predict import predict
 from thermograd.cli.report import report
 from thermograd.cli.reproduce import reproduce
@@ -27,7 +28,7 @@ def thermograd() -> None:
     """Measure, simulate and predict the thermodynamics of SGD on scale-invariant networks."""
 
 
-for command in (reproduce, predict, simulate, train, sweep, analyse, report, data):
+for command in (reproduce, predict, simulate, train, sweep, analyse, entropy, report, data):
     thermograd.add_command(command)
 
 

@@ -49,7 +49,7 @@ def run_study(
     folder: Path,
     *,
     seed: int = 0,
-    workers: int = 1,
+    workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Calibration:
     """Do the cases that have no file yet, and write the tables of all.
@@ -66,7 +66,7 @@ def run_study(
     seed
         Of all draws.
     workers
-        Processes; 1 works in this one.
+        Processes of one thread each; by default the work is done in this one.
     on_progress
         Called with (cases done, cases in all).
 
@@ -94,7 +94,7 @@ def run_study(
     """
     if not cases:
         raise InputError("the calibration study has no cases; expected at least one")
-    if workers < 1 or seed < 0:
+    if (workers is not None and workers < 1) or seed < 0:
         raise InputError(f"workers is {workers} and seed {seed}; expected at least 1 and 0")
     check_writable(folder / "biases.csv")
     files = folder / "cases"
@@ -122,8 +122,8 @@ def _records(cases: Sequence[Case], files: Path, seed: int) -> list[Mapping[str,
     return [record for record in found if record is not None]
 
 
-def _worked(cases: Sequence[Case], files: Path, seed: int, workers: int) -> Iterator[Path]:
-    if workers == 1 or len(cases) < 2:
+def _worked(cases: Sequence[Case], files: Path, seed: int, workers: int | None) -> Iterator[Path]:
+    if workers is None or not cases:
         for case in cases:
             yield run_case(case, files, seed)
         return

@@ -34,15 +34,16 @@ def bias_rows(records: Iterable[Record]) -> list[Row]:
     Returns
     -------
     list of dict
-        One row a case and estimator. ``entropy`` is the law's own; ``bias`` the mean of estimate minus
-        ``entropy`` with its standard error ``bias_se``; ``sd`` the spread of a single sample, ``se`` the root
-        mean square of what the estimates claim it is; ``covered`` the fraction of samples that lie within two
+        One row a case and estimator. ``answers`` of the ``repeats`` samples got a finite number; where fewer
+        than nine in ten did there is no bias. ``entropy`` is the law's own; ``bias`` the mean of estimate
+        minus ``entropy`` with its standard error ``bias_se``; ``sd`` the spread of a single sample, ``se``
+        the root mean square of what the estimates claim it is; ``covered`` the fraction of samples within two
         claimed errors of the estimator's own mean, ``within`` of the law's entropy. ``predicted`` is
         :func:`thermograd.theory.queue_bias` where it speaks (``kl k=1`` on walks up to 100 dimensions).
 
     Examples
     --------
-    >>> readings = {"kl k=1": {"entropy": [2.0, 2.2], "se": [0.1, 0.1], "n_effective": [9.0, 9.0],
+    >>> readings = {"kl k=1": {"entropy": [2.0, 2.2], "se": [0.2, 0.2], "n_effective": [9.0, 9.0],
     ...                        "absolute": True, "refused": ""}}
     >>> case = {"law": "uniform", "dim": 2, "parameter": None, "spacing": None, "n": 100, "entropy": 2.0}
     >>> row = bias_rows([case | {"readings": readings}])[0]
@@ -56,17 +57,19 @@ def bias_rows(records: Iterable[Record]) -> list[Row]:
         for name, column in record["readings"].items():
             entropy, se = _array(column["entropy"]), _array(column["se"])
             row = _head(record) | {"estimator": name, "absolute": column["absolute"], "repeats": entropy.size}
+            row["answers"] = int(np.isfinite(entropy).sum())
             row |= {"entropy": record["entropy"], "bias": math.nan, "bias_se": math.nan, "sd": math.nan}
             row |= {"se": math.nan, "covered": math.nan, "within": math.nan, "n_effective": math.nan}
             row |= {"predicted": predicted if name == "kl k=1" else math.nan, "refused": column["refused"]}
-            if entropy.size > 1 and np.isfinite(entropy).all():
-                error = entropy - record["entropy"]
+            answered = np.isfinite(entropy)
+            if _enough(answered):
+                error, se = entropy[answered] - record["entropy"], se[answered]
                 sd = float(error.std(ddof=1))
                 row |= {"bias": float(error.mean()), "bias_se": sd / math.sqrt(error.size), "sd": sd}
                 row["se"] = float(np.sqrt(np.mean(se**2)))
                 row["covered"] = float(np.mean(np.abs(error - error.mean()) <= 2 * se))
                 row["within"] = float(np.mean(np.abs(error) <= 2 * se)) if column["absolute"] else math.nan
-                row["n_effective"] = float(np.mean(_array(column["n_effective"])))
+                row["n_effective"] = float(np.mean(_array(column["n_effective"])[answered]))
             rows.append(row)
     return rows
 
@@ -111,10 +114,10 @@ def slope_rows(records: Iterable[Record]) -> list[Row]:
         for low, high in pairwise(family):
             true = 0.5 * dim * math.log(high["spacing"] / low["spacing"])
             for name in high["readings"]:
-                pair = [_errors(record, name) for record in (low, high)]
-                if pair[0].size != pair[1].size or pair[0].size < 2 or not np.isfinite(pair).all():
+                below, above = _errors(low, name), _errors(high, name)
+                if below.size != above.size or not _enough(answered := np.isfinite(below + above)):
                     continue
-                ratio = 1.0 + (pair[1] - pair[0]) / true
+                ratio = 1.0 + (above - below)[answered] / true
                 spacing = math.sqrt(low["spacing"] * high["spacing"])
                 row = {"law": law, "dim": dim, "n": n, "estimator": name, "spacing": spacing}
                 row |= {"span_low": n * low["spacing"], "span_high": n * high["spacing"], "span": n * spacing}
@@ -139,7 +142,8 @@ def reach_rows(slopes: Sequence[Row], tolerated: float = _TOLERATED) -> list[Row
     list of dict
         One row a family and estimator: ``span`` and ``spacing``, interpolated, beyond which every slope is
         right within ``tolerated`` (NaN where the last one still is not), the range ``span_low``,
-        ``span_high`` that two standard errors of the slopes leave, and the first and last slope.
+        ``span_high`` that two standard errors of the slopes leave; the first span at which there was an
+        answer with its slope, and the last slope.
 
     Examples
     --------
@@ -163,7 +167,8 @@ def reach_rows(slopes: Sequence[Row], tolerated: float = _TOLERATED) -> list[Row
         )
         row = {"law": law, "dim": dim, "n": n, "estimator": name, "tolerated": tolerated, "span": middle}
         row |= {"span_low": low, "span_high": high, "spacing": middle / n}
-        rows.append(row | {"slope_first": float(slope[0]), "slope_last": float(slope[-1])})
+        row |= {"span_first": float(span[0]), "slope_first": float(slope[0])}
+        rows.append(row | {"slope_last": float(slope[-1])})
     return rows
 
 
@@ -183,6 +188,11 @@ def to_csv(rows: Sequence[Row]) -> str:
         writer.writeheader()
         writer.writerows({key: _text(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
+
+
+def _enough(answered: NDArray[np.bool_]) -> bool:
+    """Where more than a tenth of the samples got no answer, those that did are a choice of samples."""
+    return answered.size > 1 and float(answered.mean()) >= 0.9
 
 
 def _crossing(x: Array, error: Array, tolerated: float) -> float:

@@ -29,9 +29,9 @@ def entropy_of_chords(
 ) -> EntropyEstimate:
     """Kozachenko and Leonenko's entropy of directions whose distances to the k-th neighbour are known.
 
-    ``S = mean_i log V(rho_i) + mean_i digamma(M_i + 1) - digamma(k)`` (``k = 1``: ``mean_i log M_i + gamma_E``), ``V``
-    the volume of a ball of R^d or of a cap of the sphere, ``M_i`` how many points may be neighbours: what
-    :func:`~thermograd.entropy.kozachenko_leonenko` says of the directions themselves.
+    ``S = mean_i log V(rho_i) + mean_i digamma(M_i + 1) - digamma(k)`` (``k = 1``: ``mean_i log M_i +
+    gamma_E``), ``V`` the volume of a ball of R^d or of a cap of the sphere, ``M_i`` how many points may be
+    neighbours: what :func:`~thermograd.entropy.kozachenko_leonenko` says of the directions themselves.
 
     Parameters
     ----------

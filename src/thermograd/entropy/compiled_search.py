@@ -112,11 +112,11 @@ def _insert(values: Any, indices: Any, value: float, index: int) -> None:
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
-def add_product(inner: Any, product: Any, factor: float, triangle: bool, start: int, stop: int) -> None:
-    """``inner += factor product`` in float64, of a triangle only what is on and below the diagonal."""
-    for r in range(start, stop):
-        into, what = inner[r], product[r]
-        for j in range(r + 1 if triangle else len(what)):
+def add_product(inner: Any, product: Any, factor: float, first: int, triangle: bool) -> None:
+    """``inner[first + r] += factor product[r]`` in float64, of a triangle only up to the diagonal."""
+    for r in range(len(product)):
+        into, what = inner[first + r], product[r]
+        for j in range(first + r + 1 if triangle else len(what)):
             into[j] += factor * np.float64(what[j])
 
 

@@ -20,7 +20,9 @@ def _mixed(x):  # type: ignore[no-untyped-def]
 
 @njit(
     [
-        numba.void(numba.types.Array(kind, 1, "A", readonly=True), numba.uint64, numba.float64[:, ::1], numba.int64)
+        numba.void(
+            numba.types.Array(kind, 1, "A", readonly=True), numba.uint64, numba.float64[:, ::1], numba.int64
+        )
         for kind in (numba.float32, numba.float64)
     ],
     cache=True,
@@ -28,7 +30,7 @@ def _mixed(x):  # type: ignore[no-untyped-def]
     error_model="numpy",
 )
 def add(values, seed, sums, first):  # type: ignore[no-untyped-def]
-    """Add a vector to ``sums`` of some parts, shape (parts, length), length a power of two and a multiple of 64.
+    """Add a vector to the ``sums`` of parts, shape (parts, length), length a power of two from 64.
 
     Of each run of ``length`` coordinates every one goes to another sum, turned by a random number of places:
     coordinates of one run never collide, others once in ``length``.

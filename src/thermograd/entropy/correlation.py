@@ -26,11 +26,15 @@ class CorrelationTime:
         ``1 + 2 sum rho(t)``, in samples, at least 1.
     noise
         What independent values would show above 1, standard deviation.
+    time_products
+        ``1 + 2 sum rho(t)^2``, that of products of two coordinates of a Gaussian law, which covariances
+        average.
 
     """
 
     time: float
     noise: float
+    time_products: float
 
     @property
     def surely_above_one(self) -> bool:
@@ -42,8 +46,8 @@ def correlation_time(x: NDArray[np.floating[Any]]) -> CorrelationTime:
     """The time over which points remember where they were, from the autocovariance of their positions.
 
     ``rho(t) = E (x_i - m).(x_(i+t) - m) / E |x_i - m|^2``: coordinates count by their variance. Beyond 32
-    dimensions the coordinates are first summed into 32 buckets with random signs (of a fixed seed), which leaves
-    the expectation of both as it is.
+    dimensions the coordinates are first summed into 32 buckets with random signs (of a fixed seed), which
+    leaves the expectation of both as it is.
 
     Parameters
     ----------
@@ -57,8 +61,8 @@ def correlation_time(x: NDArray[np.floating[Any]]) -> CorrelationTime:
 
     References
     ----------
-    A. Sokal, Monte Carlo Methods in Statistical Mechanics (1997), section 3, for the window; U. Wolff, Comput.
-    Phys. Commun. 156 (2004) 143, for the mean having been estimated too.
+    A. Sokal, Monte Carlo Methods in Statistical Mechanics (1997), section 3, for the window; U. Wolff,
+    Comput. Phys. Commun. 156 (2004) 143, for the mean having been estimated too.
 
     Examples
     --------
@@ -96,7 +100,7 @@ def pooled_time(series: NDArray[np.float64]) -> CorrelationTime:
     centred = series - series.mean(axis=0)
     scale = float(np.abs(centred).max())
     if scale == 0:
-        return CorrelationTime(1.0, noise)
+        return CorrelationTime(1.0, noise, 1.0)
     size = 1 << int(2 * n - 1).bit_length()  # padded: a plain correlation, not a circular one
     spectrum = np.fft.rfft(centred / scale, size, axis=0)
     covariance = np.fft.irfft((spectrum.real**2 + spectrum.imag**2).sum(axis=1), size)[:n]
@@ -104,7 +108,9 @@ def pooled_time(series: NDArray[np.float64]) -> CorrelationTime:
     window = int(np.argmax(np.arange(n) >= _WINDOW * times))
     # The mean being estimated, each covariance is too small by total/n, and total = n * variance of the mean.
     total = float(times[window]) * (1.0 + (2 * window + 1) / n)
-    return CorrelationTime(max(1.0, total / (1.0 + total / n)), noise)
+    share = total / n
+    later = (covariance[1 : window + 1] / covariance[0] + share) / (1.0 + share)
+    return CorrelationTime(max(1.0, total / (1.0 + share)), noise, 1.0 + 2.0 * float(later @ later))
 
 
 def _buckets(x: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -185,9 +185,9 @@ def _warnings(
         found.append(
             f"the queue spans at most {n / time:.0f} correlation times of the directions: "
             "what is measured is a diffusion length, not the entropy of the stationary law "
-            f"(a step is {moved.step:.3g} long, the whole queue {moved.whole:.3g}; {moved.words}: over half of it "
-            f"the mean square is {moved.ratio:.2f} times that over a quarter, which is 1 in a stationary cloud and "
-            "2 in diffusion)"
+            f"(a step is {moved.step:.3g} long, the whole queue {moved.whole:.3g}; {moved.words}: over half "
+            f"of it the mean square is {moved.ratio:.2f} times that over a quarter, 1 in a stationary cloud "
+            "and 2 in diffusion)"
         )
     if adjacent > 0.5:
         found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,18 +21,19 @@ from thermograd.errors import InputError
 __all__ = ["DifferenceQueue"]
 
 _VARIANCE = 2.0**-48 / 12 * 0.54
-"""Mean square of the relative rounding of a float32: the step, 2^-23 to 2^-24 of the number, squared over 12."""
+"""Mean square of the relative rounding of a float32, whose steps are 2^-24 to 2^-23 of the number."""
 _LOSS = 0.01  # nats, from which on rounding is spoken of
 
 
 class DifferenceQueue(EntropyQueue):
     """Differences ``u_i - u_0`` of the last ``size`` directions from a reference, in float32.
 
-    A float32 rounds what it holds by at most 6e-8 of *itself*, and the differences of a slow walk are as small as
-    the walk is slow. Rounding adds ``rho^-2 sum_c (e_ic - e_jc)^2`` to the relative square of a distance: with the
-    walk's reach ``R`` from the reference, ``S`` grows by ``d (R/rho)^2 2^-48 / 22`` nats, 4e-9 per unit of
-    ``d = 24 408`` and ``(R/rho)^2``. A queue of 1000 steps loses 4e-6 nats; directions themselves in float32 would
-    lose tens of nats at ``rho = 1e-6``. The reference is the first direction, and follows once a queue length.
+    A float32 rounds what it holds by at most 6e-8 of *itself*, and the differences of a slow walk are as
+    small as the walk is slow. With ``R`` the distance from the reference and ``rho`` that of neighbours,
+    rounding moves ``S`` at random by about ``2e-8 sqrt(d/n) R/rho`` nats, and up by ``2e-16 d (R/rho)^2``:
+    2e-6 nats for 1000 steps in ``d = 24 408``, however short (measured), where directions themselves in
+    float32 would lose tens of nats at ``rho = 1e-6``. The reference is the first direction, and follows once
+    a queue length.
 
     Entropies from distances (:func:`~thermograd.entropy.kozachenko_leonenko` with ``manifold="euclidean"`` or
     ``"geodesic"``, :func:`~thermograd.entropy.knn_graph`) need no more memory. Others get float64 directions,
@@ -70,7 +72,7 @@ class DifferenceQueue(EntropyQueue):
     """
 
     loses = (
-        "differences in float32: for a walk of 1000 steps 1e-5 nats, for independent directions nothing; "
+        "differences in float32: for a walk of 1000 steps 1e-5 nats, for independent directions less; "
         "an estimate from a chart of angles needs float64 directions besides"
     )
 
@@ -145,8 +147,8 @@ class DifferenceQueue(EntropyQueue):
         needed = self.bytes + 8 * self.size * self.dim
         if self._budget is not None and needed > self._budget:
             raise InputError(
-                f"DifferenceQueue: directions in float64 need {needed / 1e9:.3g} GB in all; expected at most the "
-                f"budget of {self._budget / 1e9:.3g} GB, or an entropy from distances "
+                f"DifferenceQueue: directions in float64 need {needed / 1e9:.3g} GB in all; expected at most "
+                f"the budget of {self._budget / 1e9:.3g} GB, or an entropy from distances "
                 "(kozachenko_leonenko with manifold='euclidean' or 'geodesic', knn_graph)"
             )
         window = self._buffer.astype(np.float64)
@@ -168,18 +170,20 @@ class DifferenceQueue(EntropyQueue):
 
     def _rounding(self) -> tuple[str, ...]:
         """A sentence when rounding against the steps is worth more than 0.01 nats."""
-        lost, before = 0.0, self._buffer[0].astype(np.float64)
+        share, before = 0.0, self._buffer[0].astype(np.float64)
         for row in self._buffer[1:]:
             here = row.astype(np.float64)
             step = float((here - before) @ (here - before))
             noise = _VARIANCE * float(here @ here + before @ before)
-            lost += noise / (2 * step) if step > 0 else 0.0
+            share += noise / step if step > 0 else 0.0
             before = here
-        lost *= self.dim / (self.size - 1)
+        share *= self.dim / (self.size - 1)
+        lost = share / 2 + math.sqrt(share / self.size)  # what is always added, and what is random
         if lost < _LOSS:
             return ()
         return (
-            f"float32 differences from a reference that lies far away against the step add about {lost:.2g} nats",
+            "float32 differences from a reference that is far away against the step change it by about "
+            f"{lost:.2g} nats",
         )
 
     def _arrays(self) -> dict[str, NDArray[Any]]:

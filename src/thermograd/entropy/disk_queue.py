@@ -25,7 +25,7 @@ _FEW = 3  # vectors of float64 in memory at a time
 
 
 class DiskQueue(EntropyQueue):
-    """The last ``size`` weight vectors in a folder, without any rounding; what is killed goes on where it was.
+    """The last ``size`` weight vectors in a folder, unrounded; what is killed goes on where it was.
 
     A queue made again in the same folder with the same arguments holds what the one before held, even if that
     was killed in the middle of a `push`: a vector is written beside those that count, and counted afterwards.
@@ -46,8 +46,8 @@ class DiskQueue(EntropyQueue):
     Raises
     ------
     InputError
-        When an argument is out of range, the disk has too little space, the folder cannot be written, or holds
-        a queue of other arguments, or one that another process has open.
+        When an argument is out of range, the disk has too little space, the folder cannot be written, or
+        holds a queue of other arguments, or one that another process has open.
 
     Examples
     --------

@@ -28,9 +28,10 @@ class Displacement:
     whole
         Over nine tenths of the queue: from its first tenth to its last.
     ratio
-        Mean square displacement over half of the queue, by that over a quarter: 1 when the cloud has been filled
-        (displacements have saturated at ``sqrt(2)`` times its width), 2 for free diffusion, 4 for a straight
-        drift. An Ornstein-Uhlenbeck walk over x correlation times has ``(1 - exp(-x/2)) / (1 - exp(-x/4))``.
+        Mean square displacement over half of the queue, by that over a quarter: 1 when the cloud has been
+        filled (displacements have saturated at ``sqrt(2)`` times its width), 2 for free diffusion, 4 for a
+        straight drift. An Ornstein-Uhlenbeck walk over x correlation times has ``(1 - exp(-x/2)) / (1 -
+        exp(-x/4))``.
 
     """
 
@@ -53,8 +54,8 @@ class Displacement:
 def displacement(x: Any) -> Displacement:
     """Mean displacements of a queue over one sample, a quarter, half and nine tenths of it.
 
-    ``D^2(t) = mean_i |x_(i+t) - x_i|^2``. What a short queue's nearest neighbours measure is ``D(1)`` and not the
-    width of the stationary law, for which ``D^2`` would have to stop growing.
+    ``D^2(t) = mean_i |x_(i+t) - x_i|^2``. What a short queue's nearest neighbours measure is ``D(1)`` and not
+    the width of the stationary law, for which ``D^2`` would have to stop growing.
 
     Parameters
     ----------

@@ -18,32 +18,34 @@ from thermograd.errors import InputError
 __all__ = ["GaussianFit", "fit_gaussian", "gaussian"]
 
 _OWNER = "gaussian"
-_PLENTY = 5.0  # independent points a dimension; with fewer, a fifth of the spectrum is made by chance
+_PLENTY = 10.0  # independent points a dimension: with fewer, chance spreads the spectrum by half
 _SIGMAS = 5.0
+_SHORTEST = 6  # correlation times
 
 
 def gaussian(x: Any) -> EntropyEstimate:
     """Entropy of the Gaussian law with the covariance of a sample, without the bias of its log determinant.
 
     ``S = (m/2) log(2 pi e) + log|C|/2 - b/2`` with ``C`` the sample covariance and
-    ``b = E log|C| - log|Sigma| = sum_(i=1)^m digamma((nu + 1 - i)/2) + m log(2/nu)``, exactly, for ``nu = n - 1``
-    degrees of freedom; its variance is ``sum_i trigamma((nu + 1 - i)/2) / 4``, exactly. Of a correlated sample,
-    ``C`` is divided by ``n - T`` and ``nu = n / T' - 1``, with ``T`` and ``T'`` the integrated autocorrelation times
-    of its whitened coordinates and of their squares: right to the first order in ``T/n``. Times that independent
-    points would show as well are taken as 1.
+    ``b = E log|C| - log|Sigma| = sum_(i=1)^m digamma((nu + 1 - i)/2) + m log(2/nu)``, exactly, for
+    ``nu = n - 1`` degrees of freedom; its variance is ``sum_i trigamma((nu + 1 - i)/2) / 4``, exactly. Of a
+    correlated sample, ``C`` is divided by ``n - T`` and ``nu = n / T' - 1``, with ``T = 1 + 2 sum rho(t)``
+    and ``T' = 1 + 2 sum rho(t)^2`` from the mean autocorrelation ``rho`` of its whitened coordinates: right
+    to the first order in ``m T'/n``, for a Gaussian process. A time that independent points would show as
+    well is taken as 1.
 
     Parameters
     ----------
     x
-        Points in time order, shape ``(n, m)``, numpy array or torch tensor, float32 or float64. For directions see
-        :func:`thermograd.entropy.gaussian_tangent`.
+        Points in time order, shape ``(n, m)``, numpy array or torch tensor, float32 or float64. For
+        directions see :func:`thermograd.entropy.gaussian_tangent`.
 
     Returns
     -------
     EntropyEstimate
         In nats, absolute; minus infinity, with a warning, for points in a flat subspace. Of a law that is not
-        Gaussian it is an upper bound, its error bar means little, and a warning says so when Mardia's kurtosis
-        tells. ``n_effective`` is ``n / T'``.
+        Gaussian it is an upper bound, its error bar means little, and a warning says so when Mardia's
+        kurtosis tells. ``n_effective`` is ``n / T'``.
 
     Raises
     ------
@@ -53,8 +55,8 @@ def gaussian(x: Any) -> EntropyEstimate:
 
     References
     ----------
-    T. Anderson, Multivariate Statistical Analysis (2003), theorem 7.5.3 (the determinant as a product of independent
-    chi-squared); K. Mardia, Biometrika 57 (1970) 519.
+    T. Anderson, Multivariate Statistical Analysis (2003), theorem 7.5.3 (the determinant as a product of
+    independent chi-squared); K. Mardia, Biometrika 57 (1970) 519.
 
     Examples
     --------
@@ -82,7 +84,8 @@ class GaussianFit:
     entropy, se, n_effective, warnings
         As of the estimate.
     squares
-        Squared distances from the mean in units of the covariance (Mahalanobis), of mean ``m``, shape ``(n,)``.
+        Squared distances from the mean in units of the covariance (Mahalanobis), of mean ``m``, shape
+        ``(n,)``.
 
     """
 
@@ -118,7 +121,8 @@ def fit_gaussian(points: NDArray[np.float64], owner: str) -> GaussianFit:
     n, m = points.shape
     if n - 1 <= m:
         raise InputError(
-            f"{owner}: {n} points in {m} dimensions have no covariance of full rank; expected at least {m + 2} points"
+            f"{owner}: {n} points in {m} dimensions have no covariance of full rank; "
+            f"expected at least {m + 2} points"
         )
     centred = points - points.mean(axis=0)
     scale = np.sqrt(np.mean(centred**2, axis=0))
@@ -129,16 +133,13 @@ def fit_gaussian(points: NDArray[np.float64], owner: str) -> GaussianFit:
     if singular[-1] <= singular[0] * max(n, m) * np.finfo(float).eps:
         return GaussianFit(-math.inf, math.nan, math.nan, (flat,), np.full(n, math.nan))
     white = math.sqrt(n) * left
-    memory, memory_squares = pooled_time(white), pooled_time(white**2)
-    # A law's own noise must not pass for memory: independent points keep the exact correction.
-    time = memory.time if memory.surely_above_one else 1.0
-    time_squares = memory_squares.time if memory_squares.surely_above_one else 1.0
-    n_effective = n / time_squares
+    time, time_products = _times(white, centred / scale)
+    n_effective = n / time_products
     freedom = n_effective - 1.0
-    if freedom <= m or time >= n / 2:
+    if freedom <= m or time > n / _SHORTEST:  # a free walk shows 5 correlation times, whatever its length
         raise InputError(
-            f"{owner}: the {n} points are worth {min(n_effective, n / time):.3g} independent ones; expected more than "
-            f"the {m} dimensions whose covariance is asked for"
+            f"{owner}: the {n} points are worth {min(n_effective, n / time):.3g} independent ones; "
+            f"expected more than the {m} dimensions whose covariance is asked for, and more than {_SHORTEST}"
         )
     halves = 0.5 * (freedom - np.arange(m))
     log_det = 2.0 * float(np.log(singular).sum() + np.log(scale).sum()) - m * math.log(n - time)
@@ -150,21 +151,33 @@ def fit_gaussian(points: NDArray[np.float64], owner: str) -> GaussianFit:
     return GaussianFit(entropy, se, n_effective, warnings, squares)
 
 
+def _times(white: NDArray[np.float64], plain: NDArray[np.float64]) -> tuple[float, float]:
+    """The two times, of whitened coordinates unless whitening has hidden a short walk's memory in them."""
+    memory, visible = pooled_time(white), pooled_time(plain)
+    # Unlike whitened coordinates, plain ones may all be one series: five standard deviations of that.
+    alone = visible.noise * math.sqrt(plain.shape[1])
+    if visible.time > max(memory.time, 1.0 + 5.0 * alone):
+        return visible.time, visible.time_products
+    # A law's own noise must not pass for memory: independent points keep the exact correction.
+    return (memory.time, memory.time_products) if memory.surely_above_one else (1.0, 1.0)
+
+
 def _warnings(
     n: int, m: int, n_effective: float, time: float, squares: NDArray[np.float64]
 ) -> tuple[str, ...]:
     found = []
     if n_effective < _PLENTY * m:
         found.append(
-            f"the points are worth {n_effective:.3g} independent ones in {m} dimensions: what is left rests on the "
-            "law being exactly Gaussian, since the sample cannot tell its covariance"
+            f"the points are worth {n_effective:.3g} independent ones in {m} dimensions: the value rests on "
+            "the law being exactly Gaussian, since the sample cannot tell its covariance"
         )
     if time > 0.02 * n:
         found.append(
-            f"the queue spans {n / time:.3g} correlation times: the cloud is narrower than the stationary law by an "
-            "amount that is corrected to first order only"
+            f"the queue spans {n / time:.3g} correlation times: the cloud is narrower than the stationary "
+            "law by an amount that is corrected to first order only"
         )
-    # Mardia's kurtosis: mean and variance of the mean fourth power under a Gaussian law, exactly, independent points.
+    # Mardia's kurtosis: mean and variance of the mean fourth power under a Gaussian law, exactly, independent
+    # points.
     kurtosis = float(np.mean(squares**2))
     expected = m * (m + 2) * (n - 1) / (n + 1)
     variance = 8.0 * m * (m + 2) * (n - 3) * (n - m - 1) * (n - m + 1)
@@ -173,6 +186,7 @@ def _warnings(
     if spread > 0 and abs(kurtosis - expected) > _SIGMAS * spread:
         found.append(
             f"the law is not Gaussian (Mardia's kurtosis {kurtosis / expected:.3g} times the Gaussian's, "
-            f"{abs(kurtosis - expected) / spread:.0f} standard errors off): the value is an upper bound of the entropy"
+            f"{abs(kurtosis - expected) / spread:.0f} standard errors off): the value is an upper bound of "
+            "the entropy"
         )
     return tuple(found)

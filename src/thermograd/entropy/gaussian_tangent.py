@@ -1,4 +1,4 @@
-"""Entropy of directions that gather about one: a Gaussian law in the tangent space at their mean direction."""
+"""Entropy of directions that gather about one: a Gaussian law in the tangent space there."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _FAR = 0.5 * math.pi
 def gaussian_tangent(x: Any) -> EntropyEstimate:
     """Entropy on the unit sphere, of a law that is Gaussian in the tangent space at the mean direction.
 
-    Each direction is laid out there along its arc, ``y = theta e`` (the logarithm map); the sphere's area is that of
-    the tangent space times ``(sin theta / theta)^(d-2)``:
+    Each direction is laid out there along its arc, ``y = theta e`` (the logarithm map); the sphere's area is
+    that of the tangent space times ``(sin theta / theta)^(d-2)``:
 
         S_sphere = S_gaussian(y) + (d-2) E log(sin theta / theta),
 
@@ -39,18 +39,19 @@ def gaussian_tangent(x: Any) -> EntropyEstimate:
     Returns
     -------
     EntropyEstimate
-        In nats, absolute, with a warning when the tangent law is not Gaussian or reaches past a quarter of the way
-        round.
+        In nats, absolute, with a warning when the tangent law is not Gaussian or reaches past a quarter of
+        the way round.
 
     Raises
     ------
     InputError
-        When the sample is not worth more points than dimensions, has no mean direction, or as for every estimator.
+        When the sample is not worth more points than dimensions, has no mean direction, or as for every
+        estimator.
 
     References
     ----------
-    N. Fisher, T. Lewis and B. Embleton, Statistical Analysis of Spherical Data (1987), section 3.4 for tangent
-    coordinates; the Jacobian is that of geodesic polar coordinates.
+    N. Fisher, T. Lewis and B. Embleton, Statistical Analysis of Spherical Data (1987), section 3.4 for
+    tangent coordinates; the Jacobian is that of geodesic polar coordinates.
 
     Examples
     --------
@@ -74,11 +75,12 @@ def gaussian_tangent(x: Any) -> EntropyEstimate:
     length = float(np.linalg.norm(mean))
     if length < 3.0 / math.sqrt(n):  # a uniform law's is 1/sqrt(n)
         raise InputError(
-            f"{_OWNER}: the mean of the {n} directions has length {length:.3g}, no more than uniform ones have; "
-            "expected directions that gather about one"
+            f"{_OWNER}: the mean of the {n} directions has length {length:.3g}, no more than uniform ones "
+            "have; expected directions that gather about one"
         )
     mean /= length
-    # The reflection that takes the mean direction to an axis, applied without losing the digits of small angles.
+    # The reflection that takes the mean direction to an axis, applied without losing the digits of small
+    # angles.
     axis = np.zeros(d)
     axis[0] = -math.copysign(1.0, mean[0])
     mirror = (mean - axis) / np.linalg.norm(mean - axis)
@@ -93,9 +95,7 @@ def gaussian_tangent(x: Any) -> EntropyEstimate:
     uniform = float(entropy_uniform(d))
     warnings = fit.warnings
     if far := int(np.count_nonzero(theta > _FAR)):
-        warnings += (
-            f"{far} of {n} directions lie more than a quarter of the way round from the mean direction",
-        )
+        warnings += (f"{far} of {n} directions lie more than a right angle from their mean",)
     entropy, se = fit.entropy, fit.se
     if math.isfinite(entropy):
         area = mean_with_error(jacobian)

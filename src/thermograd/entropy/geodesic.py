@@ -1,4 +1,4 @@
-"""Arc lengths on the sphere and the volumes of its caps: what makes a neighbour distance free of any chart."""
+"""Arc lengths on the sphere and the volumes of its caps: what frees a distance of any chart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ __all__ = ["arc_length", "log_ball_volume", "log_cap_curvature"]
 
 
 def arc_length(chord: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """The length along the unit sphere between points whose straight distance is ``chord``: ``2 arcsin(c/2)``.
+    """The length along the unit sphere between points whose straight distance is ``chord``: ``2
+    arcsin(c/2)``.
 
     Parameters
     ----------

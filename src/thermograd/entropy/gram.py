@@ -26,6 +26,7 @@ __all__ = ["PartialGram"]
 
 
 _SQUARE = 32  # of the matrix, mirrored at a time
+_STRIPS = 16  # of rows, multiplied one after another
 _SAMPLED = 256  # rows that a histogram is made of
 
 
@@ -70,10 +71,6 @@ class PartialGram:
 
     def add(self, blocks: int) -> None:
         """Sum further blocks, until ``blocks`` are done."""
-        from scipy.linalg.blas import ssyrk
-
-        from thermograd.entropy import compiled_search
-
         n = self._columns.n
         while self.done < blocks:
             values, a, b = next(self._source)
@@ -81,19 +78,39 @@ class PartialGram:
             reference = values[n // 2, a:b].astype(np.float64)
             y = np.empty((n, b - a), dtype=np.float32)
             if self._rounded(values, a, b, reference, y):
-                # Transposed, because BLAS thinks in columns: its upper triangle is our lower one.
-                product = (
-                    ssyrk(1.0, y.T, trans=1).T
-                    if self.symmetric
-                    else y[self.first : self.first + self.rows] @ y.T
-                )
-                add = partial(
-                    compiled_search.add_product, self._inner, product, self._scale**-2, self.symmetric
-                )
-                in_ranges(self._pool, add, self.rows)
+                self._add_product(y)
                 # What is below float32's range underflows, in y and in products of it.
                 self._slack += (b - a) * 2.0**-100 / self._scale**2
             self.done += 1
+
+    def _add_product(self, y: NDArray[np.float32]) -> None:
+        from scipy.linalg.blas import ssyrk
+
+        from thermograd.entropy import compiled_search
+
+        factor = self._scale**-2
+        if self.symmetric and self._pool is None:
+            # Transposed, because BLAS thinks in columns: its upper triangle is our lower one.
+            compiled_search.add_product(self._inner, ssyrk(1.0, y.T, trans=1).T, factor, 0, True)
+            return
+
+        def strip(start: int, stop: int) -> None:
+            others = y[:stop] if self.symmetric else y  # of a symmetric product, half and a little more
+            product = y[self.first + start : self.first + stop] @ others.T
+            compiled_search.add_product(self._inner, product, factor, start, self.symmetric)
+
+        size = max(32, -(-self.rows // _STRIPS))
+        starts = range(0, self.rows, size)
+        if self._pool is None:
+            for start in starts:
+                strip(start, min(start + size, self.rows))
+            return
+        # The longest rows first, so that all threads end at about the same time.
+        waiting = [
+            self._pool.submit(strip, start, min(start + size, self.rows)) for start in reversed(starts)
+        ]
+        for future in waiting:
+            future.result()
 
     def _rounded(
         self,

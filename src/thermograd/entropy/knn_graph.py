@@ -11,7 +11,7 @@ from thermograd.autocorrelation import mean_with_error
 from thermograd.entropy.estimate import EntropyEstimate, sample_warnings
 from thermograd.entropy.nearest import check_neighbours, nearest_neighbours
 from thermograd.entropy.points import as_points
-from thermograd.entropy.shared_neighbours import graph_excess, graph_influence
+from thermograd.entropy.shared_neighbours import graph_error
 from thermograd.entropy.theiler import admissible_neighbours
 from thermograd.errors import InputError
 
@@ -39,16 +39,16 @@ def knn_graph(x: Any, k: int = 50, dimension: int | None = None, theiler: int = 
         ``D``, the dimension of the surface that the points lie on; ``d - 1``, the sphere's, when not given.
     theiler
         ``w``: points no farther apart in time than so many rows are no neighbours. With
-        ``n_i = n - 1 - min(i, w) - min(n-1-i, w)`` others left to point i, ``S = D log(L_k/n) + mean log(n_i + 1)``,
-        which is the law above at ``w = 0``. What it means, and which to take:
+        ``n_i = n - 1 - min(i, w) - min(n-1-i, w)`` others left to point i, ``S = D log(L_k/n) + mean log(n_i
+        + 1)``, which is the law above at ``w = 0``. What it means, and which to take:
         :func:`thermograd.entropy.suggest_theiler`.
 
     Returns
     -------
     EntropyEstimate
         Entropy in nats with ``absolute=False``. Its ``se`` is that of the influences of the points on ``L_k``
-        (:func:`thermograd.entropy.shared_neighbours.graph_influence`): lengths of edges alone vary less, by 40% in
-        ten dimensions.
+        (:func:`thermograd.entropy.shared_neighbours.graph_influence`): lengths of edges alone vary less, by
+        40% in ten dimensions.
 
     Raises
     ------
@@ -91,9 +91,5 @@ def knn_graph(x: Any, k: int = 50, dimension: int | None = None, theiler: int = 
     # log n is that of n - 1 others and the point itself: with a Theiler window there are fewer.
     log_count = float(np.log(admissible_neighbours(n, theiler) + 1).mean()) if theiler else math.log(n)
     entropy = dim * math.log(lengths.mean) + log_count
-    influence = mean_with_error(graph_influence(found.distance, found.index, dim))
-    alone = dim * lengths.se / lengths.mean
-    # On a uniform law edges repel each other, and the entropy varies less than they do; half of the influences'
-    # variance is left there, at any k and dimension.
-    se = math.sqrt(max(influence.se**2 - graph_excess(k, dim) / n, 0.25 * alone**2))
+    se = graph_error(found.distance, found.index, dim)
     return EntropyEstimate(entropy, se, n, lengths.n_effective, dim, False, "knn-graph", settings, warnings)

@@ -60,8 +60,8 @@ def kozachenko_leonenko(
     Returns
     -------
     EntropyEstimate
-        Entropy in nats, absolute. Points that coincide make it minus infinity, with a warning, unless ``k`` is
-        at least the number of copies.
+        Entropy in nats, absolute. Points that coincide make it minus infinity, with a warning, unless ``k``
+        is at least the number of copies.
 
     Raises
     ------

@@ -15,6 +15,7 @@ from scipy.special import digamma
 from thermograd.entropy.angles import LAST_PERIOD
 from thermograd.entropy.kozachenko_leonenko import log_ball_volume
 from thermograd.entropy.points import as_array
+from thermograd.entropy.shared_neighbours import added_variance
 from thermograd.entropy.threads import thread_count
 from thermograd.errors import InputError
 
@@ -134,7 +135,7 @@ def kozachenko_leonenko_many(
     mean, spread, time, coincident, at_pole, coarse = found.T
     return ManyEstimates(
         entropy=mean + constant,
-        se=spread * np.sqrt(time / n),
+        se=np.sqrt((spread**2 + added_variance(k, m)) * time / n),
         n_effective=n / time,
         autocorrelation_time=time.copy(),
         coincident=coincident.astype(np.intp),

@@ -48,7 +48,7 @@ def as_array(x: Any, owner: str) -> NDArray[np.floating[Any]]:
         )
     if hasattr(x, "detach"):
         x = x.detach().cpu().numpy()
-    array = np.asarray(x)
+    array = np.asanyarray(x)  # a file of its own kind stays one: it is read a few columns at a time
     if array.dtype not in (np.float32, np.float64):
         raise InputError(f"{owner}: points are of type {array.dtype}; expected float32 or float64")
     return array

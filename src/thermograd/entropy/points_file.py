@@ -1,4 +1,4 @@
-"""A sample of points in a ``.npy`` file: opened without reading it, and refused with a reason where it is none."""
+"""A sample of points in a ``.npy`` file: opened without reading it, refused with a reason."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def open_points(path: str | os.PathLike[str]) -> NDArray[np.floating[Any]]:
     Raises
     ------
     InputError
-        When the file is missing, not an array file, an archive or a pickle, cut short, or holds integers, halves,
-        or an array that is not two-dimensional.
+        When the file is missing, not an array file, an archive or a pickle, cut short, or holds integers,
+        halves, or an array that is not two-dimensional.
 
     Examples
     --------
@@ -58,10 +58,12 @@ def open_points(path: str | os.PathLike[str]) -> NDArray[np.floating[Any]]:
         what = "a pickle" if magic[:1] == b"\x80" else "no array file"
         raise InputError(f"{path} is {what} (it begins with {magic!r}); {_EXPECTED}")
     try:
-        points = np.load(path, mmap_mode="r", allow_pickle=False)
+        points: NDArray[np.floating[Any]] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read as an array ({error}); {_EXPECTED}") from error
     as_array(points, str(path))
     if points.ndim != 2 or points.size == 0:
-        raise InputError(f"{path} holds an array of shape {points.shape}; expected (number of points, dimension)")
+        raise InputError(
+            f"{path} holds an array of shape {points.shape}; expected (number of points, dimension)"
+        )
     return points

@@ -160,7 +160,7 @@ def check_dtype(owner: str, dtype: DTypeLike) -> np.dtype[Any]:
     --------
     >>> check_dtype("queue", "float16")
     Traceback (most recent call last):
-    thermograd.errors.InputError: queue: dtype is float16; expected float32 or float64: halves round weights by more than neighbouring iterates differ
+    thermograd.errors.InputError: queue: dtype is float16; expected float32 or float64, because it is coarse
 
     """
     try:
@@ -169,8 +169,10 @@ def check_dtype(owner: str, dtype: DTypeLike) -> np.dtype[Any]:
         name = str(dtype).removeprefix("torch.")
         raise InputError(f"{owner}: dtype is {name}; expected float32 or float64{_WHY}") from None
     if kind not in (np.float32, np.float64):
-        raise InputError(f"{owner}: dtype is {kind}; expected float32 or float64{_WHY if kind.itemsize == 2 else ''}")
+        raise InputError(
+            f"{owner}: dtype is {kind}; expected float32 or float64{_WHY if kind.itemsize == 2 else ''}"
+        )
     return kind
 
 
-_WHY = ": halves round weights by more than neighbouring iterates differ"
+_WHY = ", because it is coarse"

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from thermograd.entropy.columns import Columns
 from thermograd.entropy.follow import Growth, Pairs, follow, growth, nearest_of
 from thermograd.entropy.gram import PartialGram
-from thermograd.entropy.threads import thread_count
+from thermograd.entropy.threads import blas_in_one_thread, thread_count
 
 __all__ = ["search"]
 
@@ -58,7 +58,7 @@ def search(
     # A row of the matrix holds a float64 sum and a float32 product per point, and a square to be added.
     rows = int(max(1, min(n, max(_LEAST_TILE, data_bytes // _SHARE) // (20 * n))))
     squared, index = np.empty((n, k)), np.empty((n, k), dtype=np.intp)
-    with ThreadPoolExecutor(thread_count()) as threads:
+    with ThreadPoolExecutor(thread_count()) as threads, blas_in_one_thread():
         pool = threads if thread_count() > 1 else None
         for first in range(0, n, rows):
             tile = slice(first, min(first + rows, n))

@@ -1,15 +1,16 @@
 """Why a nearest-neighbour entropy varies more than its terms say, and by how much.
 
-The terms ``xi_i``, the log volumes of the balls up to the k-th neighbours, are averages of nothing independent: a
-point that happens to lie in the midst of others makes all of their balls smaller. Leave a point out, and the sum
-of all terms changes by its own and, of every point that names it as one of the ``k``, by about ``1/k``: the mean
-of ``log V_(k+1)/V_k``. So the terms that vary as the entropy does are
+The terms ``xi_i``, the log volumes of the balls up to the k-th neighbours, are averages of nothing
+independent: a point that happens to lie in the midst of others makes all of their balls smaller. Leave a
+point out, and the sum of all terms changes by its own and, of every point that names it as one of the ``k``,
+by about ``1/k``: the mean of ``log V_(k+1)/V_k``. So the terms that vary as the entropy does are
 
     p_j = xi_j - (number of points that name j) / k,
 
-and the variance of the entropy is that of their mean, less what is counted twice: the part of the noise that no
-single point answers for. That part belongs to the neighbours and not to the law (where a density is smooth, a
-ball's share of the points has one law everywhere), so it is measured once and for all, on uniform spheres.
+and the variance of the entropy is that of their mean, less what is counted twice: the part of the noise that
+no single point answers for. That part belongs to the neighbours and not to the law (where a density is
+smooth, a ball's share of the points has one law everywhere), so it is measured once and for all, on uniform
+spheres.
 """
 
 from __future__ import annotations
@@ -18,10 +19,20 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import polygamma
 
 from thermograd.autocorrelation import MeanWithError, mean_with_error
 
-__all__ = ["KS", "MS", "excess", "graph_excess", "graph_influence", "mean_of_shared_terms"]
+__all__ = [
+    "KS",
+    "MS",
+    "added_variance",
+    "excess",
+    "graph_error",
+    "graph_excess",
+    "graph_influence",
+    "mean_of_shared_terms",
+]
 
 KS = (1, 2, 3, 5, 10, 20, 50)
 """Neighbours for which the excess was measured."""
@@ -30,30 +41,43 @@ MS = (1, 2, 3, 5, 10, 30, 100)
 """Dimensions for which it was measured."""
 
 _EXCESS = (
-    (0.870, 0.352, 0.220, 0.110, 0.056, 0.030, 0.011),
-    (0.903, 0.360, 0.261, 0.175, 0.086, 0.045, 0.017),
-    (0.978, 0.459, 0.334, 0.186, 0.103, 0.050, 0.018),
-    (0.998, 0.523, 0.390, 0.236, 0.116, 0.060, 0.023),
-    (0.990, 0.613, 0.456, 0.282, 0.152, 0.072, 0.028),
-    (0.990, 0.701, 0.525, 0.321, 0.167, 0.082, 0.030),
-    (0.990, 0.750, 0.520, 0.321, 0.173, 0.091, 0.034),
+    (0.759, 0.334, 0.207, 0.092, 0.059, 0.031, 0.012),
+    (0.880, 0.365, 0.250, 0.166, 0.082, 0.044, 0.018),
+    (0.975, 0.483, 0.346, 0.197, 0.108, 0.051, 0.019),
+    (0.956, 0.526, 0.392, 0.240, 0.116, 0.060, 0.024),
+    (0.895, 0.633, 0.464, 0.291, 0.153, 0.073, 0.028),
+    (0.794, 0.705, 0.521, 0.323, 0.168, 0.082, 0.030),
+    (0.976, 0.722, 0.482, 0.313, 0.170, 0.089, 0.034),
 )
-"""``Var(p) - n Var(S)``, a row a dimension, a column a neighbour: measured by ``scripts/shared_neighbours.py``."""
+"""``Var(p) - n Var(S)``, a row a dimension, a column a neighbour: measured by
+``scripts/shared_neighbours.py``."""
+
+_VARIANCE = (
+    (2.203, 0.951, 0.614, 0.388, 0.178, 0.087, 0.036),
+    (2.295, 1.022, 0.638, 0.354, 0.176, 0.084, 0.032),
+    (2.351, 0.987, 0.603, 0.361, 0.168, 0.086, 0.035),
+    (2.576, 1.057, 0.633, 0.365, 0.183, 0.088, 0.033),
+    (2.853, 1.078, 0.648, 0.364, 0.171, 0.086, 0.033),
+    (3.145, 1.117, 0.668, 0.381, 0.180, 0.089, 0.035),
+    (3.020, 1.139, 0.740, 0.414, 0.190, 0.089, 0.034),
+)
+"""``n Var(S)`` on uniform spheres. On the circle it is exactly 2.141 for k = 1."""
 
 _GRAPH_EXCESS = (
-    (1.601, 0.6, 0.3, 0.159, 0.07, 0.035, 0.015),
-    (1.227, 0.6, 0.45, 0.301, 0.15, 0.08, 0.032),
-    (1.227, 0.6, 0.45, 0.301, 0.15, 0.08, 0.032),
-    (1.227, 0.6, 0.45, 0.301, 0.15, 0.08, 0.032),
-    (1.227, 0.6, 0.45, 0.301, 0.15, 0.08, 0.032),
-    (1.227, 0.6, 0.45, 0.301, 0.15, 0.08, 0.032),
-    (1.227, 0.6, 0.45, 0.301, 0.15, 0.08, 0.032),
+    (1.612, 0.493, 0.303, 0.164, 0.074, 0.036, 0.014),
+    (1.108, 0.634, 0.444, 0.276, 0.139, 0.070, 0.028),
+    (1.099, 0.814, 0.592, 0.372, 0.192, 0.097, 0.038),
+    (1.019, 1.008, 0.755, 0.488, 0.251, 0.125, 0.052),
+    (0.857, 1.304, 1.021, 0.680, 0.374, 0.199, 0.085),
+    (0.232, 1.963, 1.696, 1.212, 0.696, 0.391, 0.176),
+    (-1.300, 3.880, 3.533, 2.616, 1.599, 0.952, 0.471),
 )
 """The same of the k-nearest-neighbour graph."""
 
 
 def excess(k: int, m: int) -> float:
-    """What the variance of ``p`` exceeds ``n`` times the variance of the entropy by, for points of a smooth law.
+    """What the variance of ``p`` exceeds ``n`` times the variance of the entropy by, for points of a smooth
+    law.
 
     Parameters
     ----------
@@ -76,8 +100,12 @@ def excess(k: int, m: int) -> float:
     return _interpolated(_EXCESS, k, m)
 
 
-def graph_excess(k: int, m: int) -> float:
-    """The same for the entropy of the k-nearest-neighbour graph.
+def added_variance(k: int, m: int) -> float:
+    """What shared neighbours add to ``n`` times the variance of an entropy, over that of its terms.
+
+    ``v(k, m) - trigamma(k)``: for who knows the terms but not the neighbours. It holds while balls are small
+    against what the density varies over; beyond some five dimensions points near the middle of a cloud are
+    named by so many that it is far too small (:func:`mean_of_shared_terms` knows).
 
     Parameters
     ----------
@@ -86,19 +114,38 @@ def graph_excess(k: int, m: int) -> float:
 
     Examples
     --------
+    On the circle it is ``2.141 - pi^2/6 = 0.50``:
+
+    >>> 0.45 < added_variance(1, 1) < 0.6
+    True
+
+    """
+    return max(0.0, _interpolated(_VARIANCE, k, m) - float(polygamma(1, k)))
+
+
+def graph_excess(k: int, m: int) -> float:
+    """The same for the entropy of the k-nearest-neighbour graph.
+
+    Parameters
+    ----------
+    k, m
+        As for :func:`excess`; but beyond 100 dimensions it grows as ``m``, as the variance itself.
+
+    Examples
+    --------
     >>> 0 < graph_excess(50, 3) < graph_excess(5, 3)
     True
 
     """
-    return _interpolated(_GRAPH_EXCESS, k, m)
+    return _interpolated(_GRAPH_EXCESS, k, m) * max(1.0, m / MS[-1])
 
 
 def graph_influence(distance: NDArray[np.float64], named: NDArray[np.intp], m: int) -> NDArray[np.float64]:
     """What every point has to do with the entropy of the k-nearest-neighbour graph, in nats times ``n``.
 
     ``p_j = (m / mean_i l_i) (l_j - sum_(i names j) (rho_i,k+1 - rho_ij))``, ``l_i`` the sum of the distances
-    ``rho`` to the ``k`` neighbours of i: without j, each point that names it takes its next neighbour instead,
-    whose distance is taken as ``rho_ik (1 + 1/(k m))``, what it is on average.
+    ``rho`` to the ``k`` neighbours of i: without j, each point that names it takes its next neighbour
+    instead, whose distance is taken as ``rho_ik (1 + 1/(k m))``, what it is on average.
 
     Parameters
     ----------
@@ -135,8 +182,8 @@ def _interpolated(table: tuple[tuple[float, ...], ...], k: int, m: int) -> float
 def mean_of_shared_terms(terms: NDArray[np.float64], named: NDArray[np.intp], m: int) -> MeanWithError:
     """The mean of the terms of a nearest-neighbour entropy, with an error that knows of shared neighbours.
 
-    ``se^2 = Var(p) time(p) / n - excess(k, m) / n``, ``p_j = xi_j - (number that name j) / k``, and no less than
-    the terms' own.
+    ``se^2 = (Var(p) - excess(k, m)) time(p) / n``, ``p_j = xi_j - (number that name j) / k``, and no less
+    than the terms' own.
 
     Parameters
     ----------
@@ -155,8 +202,8 @@ def mean_of_shared_terms(terms: NDArray[np.float64], named: NDArray[np.intp], m:
     References
     ----------
     M. Penrose and J. Yukich, Ann. Appl. Probab. 13 (2003) 277 and 23 (2013) 2161: such sums have a variance
-    ``n (Var log f + v(k, m))``, and the second part does not depend on the law. In many dimensions it tends to
-    ``pi^2/6 + 2 log 2`` for ``k = 1``.
+    ``n (Var log f + v(k, m))``, and the second part does not depend on the law. In many dimensions it tends
+    to ``pi^2/6 + 2 log 2`` for ``k = 1``.
 
     Examples
     --------
@@ -171,5 +218,31 @@ def mean_of_shared_terms(terms: NDArray[np.float64], named: NDArray[np.intp], m:
     n, k = named.shape
     plain = mean_with_error(terms)
     counts = np.bincount(named.ravel(), minlength=n)
-    squared = mean_with_error(terms - counts / k).se ** 2 - excess(k, m) / n
+    squared = _squared_error(mean_with_error(terms - counts / k), excess(k, m), n)
     return MeanWithError(plain.mean, math.sqrt(max(squared, plain.se**2)), plain.time, plain.n_effective)
+
+
+def graph_error(distance: NDArray[np.float64], named: NDArray[np.intp], m: int) -> float:
+    """Standard error of the entropy of the k-nearest-neighbour graph, in nats.
+
+    Parameters
+    ----------
+    distance, named, m
+        As for :func:`graph_influence`.
+
+    Examples
+    --------
+    >>> graph_error(np.array([[1.0], [1.0], [2.0]]), np.array([[1], [0], [1]]), 1) > 0
+    True
+
+    """
+    n, k = distance.shape
+    influence = mean_with_error(graph_influence(distance, named, m))
+    # On uniform spheres half of the influences' variance is left at every dimension, .63 +- .1 in 10 000.
+    floor = 0.55 * influence.se**2
+    return math.sqrt(max(_squared_error(influence, graph_excess(k, m), n), floor))
+
+
+def _squared_error(influence: MeanWithError, excess: float, n: int) -> float:
+    # The time multiplies what is left, not what is counted twice: it is above 1 by chance as well.
+    return influence.se**2 - excess * influence.time / n

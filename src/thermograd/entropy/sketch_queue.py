@@ -31,13 +31,13 @@ _BLOCK = 2**20  # coordinates checked and squared at a time
 class SketchQueue(EntropyQueue):
     """Count sketches of the last ``size`` directions: ``width`` numbers each, for vectors of any length.
 
-    Eight independent parts of ``K/8`` sums ``s_b = sum_(c in b) +-u_c`` each, with signs and places from a fixed seed:
-    ``E |s_i - s_j|^2 = |u_i - u_j|^2``, with relative standard deviation ``sqrt(2/K)``, in float64, so that a distance
-    of 1e-6 is told as well as one of 1. An entropy multiplies log distances by ``d``: its standard error gains
-    ``d / sqrt(2 K n)`` nats (30 at ``d = 43 692``, ``n = 1000``, ``K = 1024``), and where several neighbours are about equally
-    near, ``d / (4 sqrt(2 pi K))`` (136) of doubt remains of a bias four times that, which is corrected
-    (:mod:`thermograd.entropy.sketched_neighbours`). Both are in the ``se``. States compared by the same seed share signs
-    and no more.
+    Eight independent parts of ``K/8`` sums ``s_b = sum_(c in b) +-u_c`` each, with signs and places from a
+    fixed seed: ``E |s_i - s_j|^2 = |u_i - u_j|^2``, with relative standard deviation ``sqrt(2/K)``, in
+    float64, so that a distance of 1e-6 is told as well as one of 1. An entropy multiplies log distances by
+    ``d``: its standard error gains ``d / sqrt(2 K n)`` nats (30 at ``d = 43 692``, ``n = 1000``, ``K =
+    1024``), and where several neighbours are about equally near, ``d / (4 sqrt(2 pi K))`` (136) of doubt
+    remains of a bias four times that, which is corrected (:mod:`thermograd.entropy.sketched_neighbours`).
+    Both are in the ``se``. States compared by the same seed share signs and no more.
 
     Parameters
     ----------
@@ -82,9 +82,9 @@ class SketchQueue(EntropyQueue):
         self._sketches = np.zeros((_PARTS, self.size, width // _PARTS))
         noise, doubt = dim / math.sqrt(2 * width * size), dim / (4 * math.sqrt(2 * math.pi * width))
         self.loses = (
-            f"sketches of {width} numbers: about {noise:.2g} nats of standard error, and up to {doubt:.2g} more where "
-            "several neighbours are about equally near; the directions themselves are gone, so no chart of angles, no "
-            "covariance and no autocorrelation times"
+            f"sketches of {width} numbers: about {noise:.2g} nats of standard error, and up to {doubt:.2g} "
+            "more where several neighbours are about equally near; the directions themselves are gone, so no "
+            "chart of angles, no covariance and no autocorrelation times"
         )
 
     @property
@@ -99,7 +99,7 @@ class SketchQueue(EntropyQueue):
 
     @staticmethod
     def bytes_needed(size: int, dim: int, width: int = 1024) -> int:
-        """The memory that such a queue will hold, in bytes, before it is made; an estimate takes three times that.
+        """The memory that such a queue will hold, in bytes; an estimate takes three times that.
 
         Parameters
         ----------
@@ -160,9 +160,7 @@ class SketchQueue(EntropyQueue):
         self, k: int = 1, manifold: str = "euclidean", theiler: int = 0
     ) -> EntropyEstimate:
         if manifold not in ("euclidean", "geodesic"):
-            raise InputError(
-                f"SketchQueue: manifold is {manifold!r}; expected 'euclidean' or 'geodesic'"
-            )
+            raise InputError(f"SketchQueue: manifold is {manifold!r}; expected 'euclidean' or 'geodesic'")
         found, warnings = self._neighbours(k, theiler)
         apart = bool((found.plain[:, -1] > 0).all())
         with np.errstate(divide="ignore"):
@@ -224,7 +222,14 @@ class SketchQueue(EntropyQueue):
             block = values[start : start + _BLOCK].astype(np.float64) / largest
             squares += float(block @ block)
         sums = np.zeros((_PARTS, self._sketches.shape[2]))
-        with ThreadPoolExecutor(thread_count()) as pool:
-            in_ranges(pool, lambda a, b: add(values, np.uint64(self.seed), sums[a:b], a), _PARTS)
+
+        def work(first: int, stop: int) -> None:
+            add(values, np.uint64(self.seed), sums[first:stop], first)
+
+        if self.dim < _BLOCK:  # a thread may take longer to wake than to do it
+            work(0, _PARTS)
+        else:
+            with ThreadPoolExecutor(thread_count()) as pool:
+                in_ranges(pool, work, _PARTS)
         sums /= largest * math.sqrt(squares)
         self._sketches[:, self.pushed % self.size] = sums

@@ -1,18 +1,18 @@
 """Nearest neighbours told from sketches, and what sketching does to their distances.
 
-A sketched squared distance is the true one times a random factor of mean 1 (that of a chi-squared law of as many
-degrees as the sketch has numbers, where differences are spread over many coordinates; less random where not). Two
-biases follow.
+A sketched squared distance is the true one times a random factor of mean 1 (that of a chi-squared law of as
+many degrees as the sketch has numbers, where differences are spread over many coordinates; less random where
+not). Two biases follow.
 
-- **The logarithm.** ``E log factor = -(variance of the log)``, to second order for log distances: ``-1/(2K)``. The
-  variance is measured, from parts of the sketch that are independent of each other.
-- **The minimum.** Of several neighbours about equally near, the one whose factor is smallest is taken: on a random
-  walk, whose points have two, by ``-1/sqrt(2 pi K)``. Chosen by all parts of the sketch but one, and measured by that
-  one, a neighbour's distance is unbiased (``crossed``), but the neighbour need not be the nearest: it is an upper
-  bound in the mean, as the plain minimum (``plain``) is a lower one. Where true log distances of the candidates
-  vary by a standard deviation ``s`` and their factors by ``e``, both normal, the truth lies a fraction
-  ``1 / (1 + q)``, ``q = s / sqrt(s^2 + e^2)``, from ``plain`` to ``crossed``: from one half to one, whatever the number
-  of candidates. Three quarters, give or take one.
+- **The logarithm.** ``E log factor = -(variance of the log)``, to second order for log distances:
+  ``-1/(2K)``. The variance is measured, from parts of the sketch that are independent of each other.
+- **The minimum.** Of several neighbours about equally near, the one whose factor is smallest is taken: on a
+  random walk, whose points have two, by ``-1/sqrt(2 pi K)``. Chosen by all parts of the sketch but one, and
+  measured by that one, a neighbour's distance is unbiased (``crossed``), but the neighbour need not be the
+  nearest: it is an upper bound in the mean, as the plain minimum (``plain``) is a lower one. Where true log
+  distances of the candidates vary by a standard deviation ``s`` and their factors by ``e``, both normal, the
+  truth lies a fraction ``1 / (1 + q)``, ``q = s / sqrt(s^2 + e^2)``, from ``plain`` to ``crossed``: from one
+  half to one, whatever the number of candidates. Three quarters, give or take one.
 """
 
 from __future__ import annotations
@@ -71,9 +71,8 @@ def sketched_neighbours(sketches: NDArray[np.float64], k: int = 1, *, theiler: i
     InputError
         When too few points are left to some point, or a setting is out of range.
 
-    Examples
-    --------
-    Of Gaussian vectors the coordinates are a sketch already, of vectors of variance 1 in many more dimensions:
+    Examples -------- Of Gaussian vectors the coordinates are a sketch already, of vectors of variance 1 in
+    many more dimensions:
 
     >>> parts = np.random.default_rng(0).standard_normal((8, 200, 64)) / 8
     >>> found = sketched_neighbours(parts)
@@ -99,7 +98,7 @@ def sketched_neighbours(sketches: NDArray[np.float64], k: int = 1, *, theiler: i
 def between(
     plain: NDArray[np.float64], crossed: NDArray[np.float64], noise: float
 ) -> tuple[NDArray[np.float64], float]:
-    """Three quarters of the way from the lower to the upper bound, and what the sketches may be wrong by together.
+    """Three quarters of the way from the lower to the upper bound, and the error that all points share.
 
     Parameters
     ----------
@@ -115,8 +114,9 @@ def between(
     array
         Shape ``(n,)``.
     float
-        Standard error of their mean from what all points have in common: the place between the bounds (uniform in
-        the half that is left) and the part of the sketch's noise that does not average out over the points.
+        Standard error of their mean from what all points have in common: the place between the bounds
+        (uniform in the half that is left) and the part of the sketch's noise that does not average out over
+        the points.
 
     Examples
     --------
@@ -130,3 +130,11 @@ def between(
     by_part = crossed.mean(axis=1)
     common = float(by_part.var(ddof=1)) / parts - noise / (parts * n)
     return middle, math.sqrt(spread**2 / 3 + max(common, 0.0))
+
+
+def _chords(points: NDArray[np.float64], index: NDArray[np.intp]) -> NDArray[np.float64]:
+    distance = np.empty(index.shape)
+    for rank, there in enumerate(index.T):
+        difference = points - points[there]
+        distance[:, rank] = np.sqrt(np.einsum("ij,ij->i", difference, difference))
+    return distance

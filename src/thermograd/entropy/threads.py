@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 
-__all__ = ["in_ranges", "thread_count"]
+__all__ = ["blas_in_one_thread", "in_ranges", "thread_count"]
 
 
 def thread_count() -> int:
@@ -53,3 +54,23 @@ def in_ranges(pool: ThreadPoolExecutor | None, work: Callable[[int, int], object
     waiting = [pool.submit(work, start, stop) for start, stop in pairwise(cuts)]
     for future in waiting:
         future.result()
+
+
+@contextmanager
+def blas_in_one_thread() -> Iterator[None]:
+    """Keep numpy's and scipy's BLAS from starting threads of its own.
+
+    OpenBLAS's threads spin for 30 ms after every product, on the processors that ours want, and with another
+    process busy they wait for one another far longer than they work.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with blas_in_one_thread():
+    ...     product = np.ones((2, 2)) @ np.ones((2, 2))
+
+    """
+    from threadpoolctl import ThreadpoolController
+
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        yield

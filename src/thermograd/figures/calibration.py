@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,9 +26,10 @@ Row = Mapping[str, Any]
 _LOOKS = {
     "kl k=1": ("#0072B2", "o", "nearest neighbour, k = 1"),
     "kl k=10": ("#56B4E9", "s", "nearest neighbour, k = 10"),
-    "kl k=1 theiler": ("#009E73", "^", "the same, k = 1, outside a Theiler window"),
+    "kl k=1 theiler": ("#009E73", "^", "k = 1 outside a Theiler window"),
     "chart k=1": ("#CC79A7", "v", "papers' chart, k = 1"),
     "graph k=50": ("#D55E00", "D", "k-NN graph, k = 50"),
+    "graph k=50 theiler": ("#8C564B", "<", "the graph outside a Theiler window"),
     "gaussian": ("#E69F00", "P", "Gaussian"),
     "von Mises-Fisher": ("#444444", "X", "von Mises-Fisher"),
 }
@@ -66,7 +67,7 @@ def calibration_figures(biases: Sequence[Row], slopes: Sequence[Row]) -> dict[st
         ):
             calibration_biases(biases, ax, law=law, heat=heat, title=title)
         axes[0].set_ylabel("bias [nats per dimension]")
-        figure.legend(handles=_entries(biases), loc="outside lower center", ncols=3)
+        figure.legend(handles=_entries(axes), loc="outside lower center", ncols=5)
         found["biases"] = figure
 
         figure = new_figure(12.0, 4.6)
@@ -76,7 +77,7 @@ def calibration_figures(biases: Sequence[Row], slopes: Sequence[Row]) -> dict[st
         for ax, dim in zip(axes[1:], (dims[min(1, len(dims) - 1)], dims[-1]), strict=True):
             calibration_slopes(slopes, ax, n=size, dim=dim)
         axes[0].set_ylabel(r"slope read / true $dS\,/\,d\log\,\mathrm{elr}$")
-        figure.legend(handles=_entries(slopes), loc="outside lower center", ncols=3)
+        figure.legend(handles=_entries(axes), loc="outside lower center", ncols=4)
         found["slopes"] = figure
 
         figure = new_figure(8.8, 4.2)
@@ -123,13 +124,15 @@ def calibration_biases(
     if law == "Gaussian":
         ax.axhline(0.5 * np.log(2.0), color=GREY, linewidth=1.0, linestyle="--").set_gid("far apart")
         ax.annotate(
-            r"$\frac{1}{2}\,\log\,2$",
+            r"$\log(2)\,/\,2$",
             (0.03, 0.5 * np.log(2.0)),
-            (0, 3),
+            (0, 4),
             ("axes fraction", "data"),
             "offset points",
         )
     logarithmic(ax, y=False)
+    ax.set_yscale("symlog", linthresh=0.01)
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.set_title(title or law)
     ax.set_xlabel("dimension of the sphere $d - 1$")
     return ax
@@ -164,7 +167,7 @@ def calibration_slopes(
         x = np.geomspace(*_limits(chosen), 200)
         (line,) = ax.plot(x, 1.0 + x / np.expm1(x), "--", color=GREY, linewidth=1.2, zorder=4)
         line.set(gid="in time", label="neighbours in time only")
-        ax.legend(loc="lower left", fontsize=8.5)
+        ax.legend(loc="upper right", fontsize=8)
         ax.set_title(f"{_LOOKS[estimator][2]}, {n} points", fontsize=11)
     else:
         for name, (colour, marker, _) in _LOOKS.items():
@@ -174,7 +177,7 @@ def calibration_slopes(
         ax.set_title(f"$d - 1$ = {dim}, {n} points", fontsize=11)
     ax.axhspan(0.9, 1.1, color="#000000", alpha=0.08, linewidth=0)
     logarithmic(ax, y=False)
-    ax.set_ylim(0.0, 2.15)
+    ax.set_ylim(0.84, 2.06)
     ax.set_xlabel("spacing of the queue [correlation times]", fontsize=11)
     return ax
 
@@ -248,12 +251,13 @@ def _bars(
     drawn.lines[0].set_gid(gid)
 
 
-def _entries(rows: Sequence[Row]) -> list[Any]:
-    there = {row["estimator"] for row in rows}
+def _entries(axes: Iterable[Axes]) -> list[Any]:
+    """Legend entries for the estimators that were drawn: lines are marked ``family:estimator`` or so."""
+    drawn = {part for ax in axes for line in ax.lines for part in str(line.get_gid()).split(":")}
     return [
         style_entry(text, "-", colour, marker=marker, markersize=4, linewidth=1.0)
         for name, (colour, marker, text) in _LOOKS.items()
-        if name in there
+        if name in drawn
     ]
 
 

@@ -34,13 +34,17 @@ _COLOURS = (
 )  # for every eye, and dark enough
 
 
-def heat(checks: Sequence[HeatCheck], *, dims: Sequence[int] = _DIMS) -> Figure:
+def heat(
+    checks: Sequence[HeatCheck], *, hot: Sequence[HeatCheck] = (), dims: Sequence[int] = _DIMS
+) -> Figure:
     """Compose the energy (left) and the heat capacity (right) over temperature.
 
     Parameters
     ----------
     checks
         From :func:`thermograd.analysis.heat_capacities`, each of states of the isotropic model.
+    hot
+        The same of states that are not cold: their fits of the cold limit mean nothing and are not drawn.
     dims
         Dimensions whose exact curves are drawn, beside those of the checks.
 
@@ -58,9 +62,10 @@ def heat(checks: Sequence[HeatCheck], *, dims: Sequence[int] = _DIMS) -> Figure:
     with styled():
         figure = new_figure(9.2, 3.9)
         left, right = figure.subplots(1, 2)
-        heat_energy(checks, left, dims=dims, key=False)
-        heat_capacity_curve(checks, right, dims=dims, key=False)
-        entries = _key(checks, dims)
+        every = [*checks, *hot]
+        heat_energy(checks, left, hot=hot, dims=dims, key=False)
+        heat_capacity_curve(every, right, dims=dims, key=False)
+        entries = _key(every, dims, fit=bool(checks))
         figure.legend(
             handles=entries,
             loc="outside lower center",
@@ -72,7 +77,12 @@ def heat(checks: Sequence[HeatCheck], *, dims: Sequence[int] = _DIMS) -> Figure:
 
 
 def heat_energy(
-    checks: Sequence[HeatCheck], ax: Axes, *, dims: Sequence[int] = _DIMS, key: bool = True
+    checks: Sequence[HeatCheck],
+    ax: Axes,
+    *,
+    hot: Sequence[HeatCheck] = (),
+    dims: Sequence[int] = _DIMS,
+    key: bool = True,
 ) -> Axes:
     """Draw U over T: measured, fitted, exact and in the small-T form.
 
@@ -86,6 +96,8 @@ def heat_energy(
         From :func:`thermograd.analysis.heat_capacities`.
     ax
         matplotlib axes to draw into.
+    hot
+        More of them, drawn without their fits.
     dims
         Dimensions whose exact curves are drawn, beside those of the checks.
     key
@@ -106,7 +118,8 @@ def heat_energy(
     IG eq. 103, 106.
 
     """
-    shades, T = _shades(checks, dims), _temperatures(checks)
+    every = [*checks, *hot]
+    shades, T = _shades(every, dims), _temperatures(every)
     for d, colour in shades.items():
         draw_line(ax, T, vmf.energy(T, d), gid=f"d={d}:exact", style="-", colour=colour)
         draw_line(ax, T, vmf.energy_small_t(T, d), gid=f"d={d}:small-t", style="--", colour=colour)
@@ -116,14 +129,15 @@ def heat_energy(
         fitted = np.polynomial.polynomial.polyval(reach, check.fit.coefficients)
         (line,) = ax.plot(reach, fitted, color=shades[d], linewidth=5, alpha=0.25, solid_capstyle="butt")
         line.set_gid(f"d={d}:fit")
-        _points(ax, check, "energy", 1.0, shades[d])
+    for check in every:
+        _points(ax, check, "energy", 1.0, shades[_dim(check)])
     logarithmic(ax)
     ax.set_ylim(top=2.0)  # the uniform law has U = 1: what lies above is the small-T form alone
     ax.set_title("energy")
     ax.set_xlabel(label("temperature"))
     ax.set_ylabel(label("loss"))
     if key:
-        _beside(ax, checks, dims)
+        _beside(ax, every, dims, fit=bool(checks))
     return ax
 
 
@@ -175,7 +189,7 @@ def heat_capacity_curve(
     ax.set_xlabel(label("temperature"))
     ax.set_ylabel("$C_V / R$")
     if key:
-        _beside(ax, checks, dims)
+        _beside(ax, checks, dims, fit=False)
     return ax
 
 
@@ -204,7 +218,7 @@ def _temperatures(checks: Sequence[HeatCheck]) -> Array:
     return np.geomspace(float(every.min()), max(float(every.max()), 1.0), _LINE)
 
 
-def _key(checks: Sequence[HeatCheck], dims: Sequence[int]) -> list[Line2D]:
+def _key(checks: Sequence[HeatCheck], dims: Sequence[int], *, fit: bool) -> list[Line2D]:
     shades = _shades(checks, dims)
     entries = [style_entry(f"$d$ = {d}", "-", colour, linewidth=3) for d, colour in shades.items()]
     return [
@@ -212,9 +226,11 @@ def _key(checks: Sequence[HeatCheck], dims: Sequence[int]) -> list[Line2D]:
         style_entry("measured", "none", marker="o", markersize=4),
         style_entry("exact", "-"),
         style_entry("small-T form", "--"),
-        style_entry("fit", "-", linewidth=5, alpha=0.25),
+        *([style_entry("fit when cold", "-", linewidth=5, alpha=0.25)] if fit else []),
     ]
 
 
-def _beside(ax: Axes, checks: Sequence[HeatCheck], dims: Sequence[int]) -> None:
-    ax.legend(handles=_key(checks, dims), loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+def _beside(ax: Axes, checks: Sequence[HeatCheck], dims: Sequence[int], *, fit: bool) -> None:
+    ax.legend(
+        handles=_key(checks, dims, fit=fit), loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from thermograd.analysis.isotropic_law import isotropic_law, noise_scale
 from thermograd.errors import InputError
 from thermograd.figures.axes import logarithmic
 from thermograd.figures.draw import (
@@ -22,7 +23,6 @@ from thermograd.figures.draw import (
     over_seeds,
     style_entry,
 )
-from thermograd.analysis.isotropic_law import isotropic_law, noise_scale
 from thermograd.figures.style import label, thinned, value_text
 
 if TYPE_CHECKING:

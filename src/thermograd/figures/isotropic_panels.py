@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["isotropic_panels"]
+
+_KEYS = 4  # entries in a row above panels a to d
 
 
 def isotropic_panels(
@@ -117,5 +120,9 @@ def _keys(
     drawn = {str(line.get_gid()).rsplit(":", 1)[-1] for ax in left.axes for line in ax.lines}
     if "out-of-equilibrium" in drawn:
         lines.append(style_entry("out of equilibrium", "none", marker="o", markerfacecolor="white"))
-    above: dict[str, Any] = {"loc": "outside upper center", "ncols": len(lines)}
+    # More than fit above the panels beside (e) go into a second row.
+    above: dict[str, Any] = {
+        "loc": "outside upper center",
+        "ncols": math.ceil(len(lines) / -(-len(lines) // _KEYS)),
+    }
     left.legend(handles=lines, handlelength=2.0, handletextpad=0.4, columnspacing=1.2, **above)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from thermograd.analysis.isotropic_law import law_on_grid
 from thermograd.errors import InputError
 from thermograd.figures.axes import logarithmic
 from thermograd.figures.draw import Array, draw_line, grid_axes, over_seeds, style_entry
 from thermograd.figures.isotropic import ENERGY, ENTROPY, PREDICTIONS
-from thermograd.analysis.isotropic_law import law_on_grid
 from thermograd.figures.output import new_figure
 from thermograd.figures.style import GREY, label, styled
 

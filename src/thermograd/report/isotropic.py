@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from thermograd.analysis import table4
-from thermograd.analysis.heat import HeatCheck, heat_capacities
 from thermograd.errors import InputError
 from thermograd.figures import save
 from thermograd.files import atomic_write
 from thermograd.protocol import PROTOCOLS
-from thermograd.report.content import Section
+from thermograd.report.content import Claim, Section
+from thermograd.report.isotropic_anisotropy import AnisotropyFindings, analyse_anisotropy, anisotropy_section
+from thermograd.report.isotropic_extras import AdiabatRun, AnisotropyRun, IsotropicExtras
 from thermograd.report.isotropic_findings import (
     AdiabatFindings,
-    AdiabatRun,
-    IsotropicExtras,
     IsotropicFindings,
     analyse_adiabat,
     analyse_isotropic,
-    attempt,
 )
 from thermograd.report.isotropic_heat import adiabat_section, heat_section
+from thermograd.report.isotropic_hot import HotFindings, analyse_hot, hot_section
 from thermograd.report.isotropic_laws import isotropic_summary
-from thermograd.report.isotropic_pictures import isotropic_figure_sections, make_isotropic_figures
+from thermograd.report.isotropic_pictures import (
+    cloud_section,
+    isotropic_figure_sections,
+    make_isotropic_figures,
+)
+from thermograd.report.isotropic_pooled import pooled_section
 from thermograd.report.isotropic_tables import (
     law_section,
     minimised_elsewhere,
@@ -39,7 +44,17 @@ from thermograd.report.page import render
 from thermograd.report.tables import maxwell_section, radius_section
 from thermograd.states import validate
 
-__all__ = ["AdiabatRun", "IsotropicExtras", "write_isotropic_report"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "AdiabatRun",
+    "AnisotropyRun",
+    "IsotropicExtras",
+    "IsotropicPage",
+    "isotropic_page",
+    "write_isotropic_report",
+]
 
 _MAXWELL = (
     "As in table 4 of the ideal-gas paper, there made for networks: the entropy is fitted by a quadratic "
@@ -98,38 +113,110 @@ def write_isotropic_report(
         protocol without states, or a bad path.
 
     """
-    target = Path(path)
-    if target.suffix != ".html":
-        raise InputError(f"report: path is {str(path)!r}; expected a file name ending in .html")
+    target = _page_path(path)
+    return isotropic_page(states_by_protocol, extras, command, label=label).write(target, title)
+
+
+@dataclass(frozen=True)
+class IsotropicPage:
+    """A report before it is written.
+
+    Attributes
+    ----------
+    sections
+        Its parts in order; the first is the summary.
+    figures
+        By the stem of their files.
+
+    """
+
+    sections: tuple[Section, ...]
+    figures: Mapping[str, Figure]
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What the summary says of every law."""
+        return tuple(claim for section in self.sections for claim in section.claims)
+
+    def write(self, path: str | os.PathLike[str], title: str) -> Path:
+        """Write the page, and its figures and tables beside it.
+
+        Parameters
+        ----------
+        path
+            The page, ending in ``.html``.
+        title
+            Its heading.
+
+        Raises
+        ------
+        InputError
+            A bad path.
+
+        """
+        target = _page_path(path)
+        for name, figure in self.figures.items():
+            save(figure, target.parent / "figures" / name)
+        for section in self.sections:
+            for table in section.tables:
+                atomic_write(target.parent / "tables" / f"{table.name}.csv", table.csv())
+                atomic_write(target.parent / "tables" / f"{table.name}.md", table.markdown())
+        # Last: who finds the page finds all that it speaks of.
+        atomic_write(target, render(title, list(self.sections)))
+        return target
+
+
+def isotropic_page(
+    states_by_protocol: Mapping[str, xr.Dataset],
+    extras: IsotropicExtras | None = None,
+    command: str = "",
+    *,
+    label: str = "simulated here",
+) -> IsotropicPage:
+    """Test all laws on states of the isotropic model, and compose the report without writing it.
+
+    Parameters
+    ----------
+    states_by_protocol, extras, command, label
+        As for `write_isotropic_report`.
+
+    Raises
+    ------
+    InputError
+        As `write_isotropic_report`, but for the path.
+
+    """
     extras = extras or IsotropicExtras()
     states = _checked(states_by_protocol, extras)
     found = {name: analyse_isotropic(each, extras.predictions.get(name)) for name, each in states.items()}
     adiabats = {name: analyse_adiabat(run) for name, run in extras.adiabats.items()}
-    hot = {name: attempt(heat_capacities, each) for name, each in extras.hot.items()}
-    figures, missing = make_isotropic_figures(found, adiabats, hot)
+    hot = {name: analyse_hot(each) for name, each in extras.hot.items()}
+    anisotropic = [analyse_anisotropy(run) for run in extras.anisotropic]
+    figures, missing = make_isotropic_figures(found, adiabats, hot, anisotropic)
     sections = [
-        *_tested(found, adiabats, hot, states, label),
+        *_tested(found, adiabats, hot, anisotropic, states, label),
         stationarity(states),
         replace(entropy_quality(states), paragraphs=(_ENTROPY,)),
-        *isotropic_figure_sections(found, adiabats, figures, missing),
+        *([cloud_section(extras.clouds)] if extras.clouds else []),
+        *isotropic_figure_sections(found, adiabats, figures, missing, anisotropic),
         minimised_elsewhere(found),
         provenance(states, command),
     ]
-    for name, figure in figures.items():
-        save(figure, target.parent / "figures" / name)
-    for section in sections:
-        for table in section.tables:
-            atomic_write(target.parent / "tables" / f"{table.name}.csv", table.csv())
-            atomic_write(target.parent / "tables" / f"{table.name}.md", table.markdown())
-    # Last: who finds the page finds all that it speaks of.
-    atomic_write(target, render(title, sections))
+    return IsotropicPage(tuple(sections), figures)
+
+
+def _page_path(path: str | os.PathLike[str]) -> Path:
+    target = Path(path)
+    if target.suffix != ".html":
+        raise InputError(f"report: path is {str(path)!r}; expected a file name ending in .html")
     return target
 
 
 def _tested(
     found: Mapping[str, IsotropicFindings],
     adiabats: Mapping[str, AdiabatFindings],
-    hot: Mapping[str, HeatCheck | str],
+    hot: Mapping[str, HotFindings],
+    anisotropic: Sequence[AnisotropyFindings],
     states: Mapping[str, xr.Dataset],
     label: str,
 ) -> list[Section]:
@@ -144,16 +231,19 @@ def _tested(
         paragraphs=(_MAXWELL,),
         tables=tuple(table for table in surface.tables if table.name != "pressure"),
     )
-    sections = [
-        isotropic_summary(found, adiabats, hot),
+    return [
+        isotropic_summary(found, adiabats, hot, anisotropic),
+        pooled_section(found),
         law_section(found),
         radius_section(findings),
         potential_section(found),
         slope_section(found),
         surface,
-        heat_section(found, hot),
+        heat_section(found),
+        *([hot_section(hot)] if hot else []),
+        *([adiabat_section(adiabats)] if adiabats else []),
+        *([anisotropy_section(anisotropic)] if anisotropic else []),
     ]
-    return [*sections, *([adiabat_section(adiabats)] if adiabats else [])]
 
 
 def _checked(states_by_protocol: Mapping[str, xr.Dataset], extras: IsotropicExtras) -> dict[str, xr.Dataset]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 from thermograd.analysis.adiabat import AdiabatCheck, entropy_along
 from thermograd.analysis.heat import HeatCheck, heat_capacities
-from thermograd.analysis.points import select
+from thermograd.analysis.isotropic import LawComparison, compare_laws
+from thermograd.analysis.isotropic_law import finite_step_on_grid, law_on_grid, started_on_grid
+from thermograd.analysis.points import Points, select
 from thermograd.analysis.potentials import PotentialCheck, potentials
 from thermograd.analysis.slopes import SlopeCheck, log_log_slopes
 from thermograd.errors import InputError
-from thermograd.analysis.isotropic_law import finite_step_on_grid, law_on_grid
-from thermograd.protocol import Protocol
 from thermograd.report.findings import Findings, analyse
+from thermograd.report.isotropic_extras import AdiabatRun
 
 __all__ = [
     "SMALL_T",
+    "STARTED",
     "AdiabatFindings",
-    "AdiabatRun",
     "Deviation",
-    "IsotropicExtras",
     "IsotropicFindings",
     "analyse_adiabat",
     "analyse_isotropic",
@@ -39,48 +39,11 @@ Result = TypeVar("Result")
 SMALL_T = "small T"
 """The published form of the law, for small steps and low temperatures."""
 
+STARTED = "finite steps, from the start"
+"""The law of the radius for a run that has not forgotten where it began."""
+
+_UNSETTLED = ("equilibrium", "converging", "not-stationary")
 _LAWS = {"small_t": SMALL_T, "exact": "small steps", "finite_step": "finite steps"}
-
-
-@dataclass(frozen=True)
-class AdiabatRun:
-    """States measured along an adiabat, and along a path that is none.
-
-    Attributes
-    ----------
-    along
-        States of a single grid point each, in order along the adiabat.
-    contrast
-        The same along other paths, by their words.
-    curves
-        Predicted curves to draw beside the path, by their words.
-
-    """
-
-    along: Sequence[xr.Dataset]
-    contrast: Mapping[str, Sequence[xr.Dataset]] = field(default_factory=dict)
-    curves: Mapping[str, Sequence[Protocol]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class IsotropicExtras:
-    """What a report of the isotropic model can show beside the three grids.
-
-    Attributes
-    ----------
-    predictions
-        By protocol name, then by words: datasets over the grid that hold ``loss``, ``entropy_sphere``,
-        ``norm`` or ``effective_wd``. The finite-step law is there already.
-    adiabats
-        Runs along adiabats, by title.
-    hot
-        States of other dimensions or temperatures, for the heat capacities only, by title.
-
-    """
-
-    predictions: Mapping[str, Mapping[str, xr.Dataset]] = field(default_factory=dict)
-    adiabats: Mapping[str, AdiabatRun] = field(default_factory=dict)
-    hot: Mapping[str, xr.Dataset] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,7 +89,12 @@ class IsotropicFindings:
     findings
         The analyses that need no model.
     deviations
-        From the von Mises-Fisher law.
+        From the von Mises-Fisher law, state by state.
+    pooled
+        The same and the radius for all states of one temperature, against predictions passed in too.
+    started
+        The radius of all states, settled or not, beside the one expected of runs that remember their start;
+        None where nothing is left of it to expect.
     potentials, slopes, heat
         Results of :mod:`thermograd.analysis`.
     predictions
@@ -136,6 +104,8 @@ class IsotropicFindings:
 
     findings: Findings
     deviations: tuple[Deviation, ...] | str
+    pooled: LawComparison | str
+    started: LawComparison | str | None
     potentials: PotentialCheck | str
     slopes: SlopeCheck | str
     heat: HeatCheck | str
@@ -170,10 +140,12 @@ def analyse_isotropic(
 
     """
     finite = attempt(finite_step_on_grid, states)
-    own = {} if isinstance(finite, str) else {"finite-step law": finite}
+    own = {} if isinstance(finite, str) else {"finite steps": finite}
     return IsotropicFindings(
         analyse(states),
         attempt(_deviations, states),
+        attempt(lambda given: compare_laws(given, laws=predictions), states),
+        attempt(_from_the_start, states),
         attempt(potentials, states),
         attempt(log_log_slopes, states),
         attempt(heat_capacities, states),
@@ -202,6 +174,12 @@ def attempt(analysis: Callable[[Given], Result], given: Given) -> Result | str:
         return str(error)
 
 
+def _from_the_start(states: xr.Dataset) -> LawComparison | None:
+    """Of every status: those that have not settled are the point."""
+    started = started_on_grid(states)
+    return None if started is None else compare_laws(states, laws={STARTED: started}, statuses=_UNSETTLED)
+
+
 def _deviations(states: xr.Dataset) -> tuple[Deviation, ...]:
     law, finite = law_on_grid(states), attempt(finite_step_on_grid, states)
     R = (int(states.attrs["dim"]) - 1) / 2
@@ -217,12 +195,25 @@ def _deviations(states: xr.Dataset) -> tuple[Deviation, ...]:
                 expected = finite[name]
             else:
                 expected = law[name if key == "exact" else f"{name}_small_t"]
-            grid = expected.broadcast_like(points.used).transpose(*points.used.dims)
-            value = grid.values[points.used.values]
+            value = _at(points, expected)
             unit = value if name == "loss" else np.full_like(value, R)
             off, se = (points.values[name] - value) / unit, np.abs(points.errors[name] / unit)
+            if key == "small_t" and not _differs(value, _at(points, law[name]), unit, se):
+                continue  # the same numbers once more
             found.append(_deviation(name, words, off, se, points.axes))
     return tuple(found)
+
+
+def _at(points: Points, values: xr.DataArray) -> Array:
+    grid = values.broadcast_like(points.used).transpose(*points.used.dims)
+    return np.asarray(grid.values[points.used.values], dtype=np.float64)
+
+
+def _differs(cold: Array, exact: Array, unit: Array, se: Array) -> bool:
+    """Whether two laws differ anywhere by more than what is measured is uncertain."""
+    known = se[np.isfinite(se)]
+    typical = float(np.median(known)) if known.size else 0.0
+    return bool(np.any(np.abs((cold - exact) / unit) > np.where(np.isfinite(se), se, typical)))
 
 
 def _deviation(name: str, words: str, off: Array, se: Array, axes: Mapping[str, Array]) -> Deviation:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from thermograd.analysis.adiabat import AdiabatCheck
-from thermograd.analysis.heat import HeatCheck
 from thermograd.report.content import Section, Table
 from thermograd.report.isotropic_findings import AdiabatFindings, IsotropicFindings
 from thermograd.report.wording import PROTOCOL_NAMES, number, place, with_error
@@ -13,20 +12,18 @@ from thermograd.report.wording import PROTOCOL_NAMES, number, place, with_error
 __all__ = ["adiabat_section", "heat_section"]
 
 
-def heat_section(found: Mapping[str, IsotropicFindings], hot: Mapping[str, HeatCheck | str]) -> Section:
+def heat_section(found: Mapping[str, IsotropicFindings]) -> Section:
     """Heat capacities, the adiabatic exponent and Mayer's relation.
 
     Parameters
     ----------
     found
         Results by protocol name.
-    hot
-        Heat capacities of further states, by title.
 
     """
     rows, remarks = [], []
-    named = {PROTOCOL_NAMES[protocol]: results.heat for protocol, results in found.items()}
-    for name, check in (named | dict(hot)).items():
+    for protocol, results in found.items():
+        name, check = PROTOCOL_NAMES[protocol], results.heat
         if isinstance(check, str):
             remarks.append(f"{name}: not tested; {check}")
             continue

@@ -12,40 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermograd.extras import require
-from thermograd.protocol import PROTOCOLS, FixedELR, FixedLR, FixedSphere, Grid
+from thermograd.protocol import PROTOCOLS, FixedSphere, Grid, Protocol
+from thermograd.reproduce.isotropic_effort import Effort
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from thermograd.analysis.isotropic import LawComparison
+    from thermograd.analysis.isotropic import LawComparison, LawRow
+    from thermograd.report.content import Claim
     from thermograd.simulate import IsotropicSpec
 
-__all__ = ["IsotropicReproduction", "published_grids", "reproduce_isotropic"]
+__all__ = ["IsotropicReproduction", "reproduce_isotropic"]
 
 Progress = Callable[[str, int, int], None]
-_STEPS = 2_000_000  # IG appendix E
+_PUBLISHED, _SETTLED = 2_000_000, 16_000_000  # iterations; the first are those of IG appendix E
 _QUEUE = 1000  # IG section 5
-_READ = "finite steps, as the queue reads it"
-_CHAINS = 4  # of the settled experiment
-
-
-def published_grids() -> list[Grid]:
-    """The grids of IG appendix E: 17 x 17 values, eight a decade, for each protocol.
-
-    Examples
-    --------
-    >>> [(grid.protocol.__name__, grid.shape) for grid in published_grids()]
-    [('FixedSphere', (17, 17)), ('FixedELR', (17, 17)), ('FixedLR', (17, 17))]
-
-    """
-    steps = [float(f"{10 ** (-3 + i / 8):.6g}") for i in range(17)]
-    radii = [float(f"{10 ** (-1 + i / 8):.6g}") for i in range(17)]
-    return [
-        FixedSphere.grid(elr=steps, radius=radii),
-        FixedELR.grid(elr=steps, wd=steps),
-        FixedLR.grid(lr=steps, wd=steps),
-    ]
+_WINDOWS = 8  # of a settled state
+_READ = "queue's reading"
 
 
 @dataclass(frozen=True)
@@ -58,6 +42,8 @@ class IsotropicReproduction:
         Time that the published experiment took, entropies and averages included.
     laws
         States against theory, pooled by temperature, of both experiments by protocol.
+    claims
+        What the summaries of both pages say of every law.
     reports
         The pages: of the published experiment, and of the settled one.
 
@@ -65,68 +51,92 @@ class IsotropicReproduction:
 
     published_seconds: float
     laws: dict[str, dict[str, LawComparison]]
+    claims: dict[str, tuple[Claim, ...]]
     reports: tuple[Path, Path]
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers, for JSON."""
         laws = {
             experiment: {
-                protocol: [vars(row) | {"pull": row.pull} for row in found.rows]
-                for protocol, found in by_protocol.items()
+                protocol: [_plain(row) for row in found.rows] for protocol, found in by_protocol.items()
             }
             for experiment, by_protocol in self.laws.items()
+        }
+        claims = {
+            experiment: [
+                {"claim": each.claim, "measured": each.measured, "verdict": each.verdict.word}
+                | {"reason": each.verdict.reason}
+                for each in found
+            ]
+            for experiment, found in self.claims.items()
         }
         return {
             "published_seconds": self.published_seconds,
             "laws": laws,
+            "claims": claims,
             "reports": [str(page) for page in self.reports],
         }
 
     def to_text(self) -> str:
-        """The pooled comparison for a terminal: how far the states lie from each law, in standard errors."""
-        lines = [f"published experiment: 3 x 289 states in {self.published_seconds:.1f} s"]
+        """The verdicts, and how far pooled states lie from each law, for a terminal."""
+        states = sum(
+            row.n for found in self.laws["published"].values() for row in found.of("loss", "small steps")
+        )
+        lines = [f"published experiment: {states} states compared, in {self.published_seconds:.1f} s"]
         for experiment, by_protocol in self.laws.items():
-            lines += [
-                "",
-                f"{experiment}: largest deviation of pooled states (standard errors) up to ELR 0.01 / above",
-            ]
+            lines += ["", f"{experiment}: pooled states by ELR; largest pull | largest deviation"]
             for protocol, found in by_protocol.items():
                 for observable, law in dict.fromkeys((row.observable, row.law) for row in found.rows):
                     rows = found.of(observable, law)
-                    cold = [row for row in rows if row.elr <= 0.0105]
-                    hot = [row for row in rows if row.elr > 0.0105]
-                    worst = " / ".join(_worst(part) for part in (cold, hot))
-                    lines.append(f"  {protocol:12} {observable:15} {law:22} {worst}")
-        return "\n".join([*lines, *(f"report: {page}" for page in self.reports)])
+                    pull = max(rows, key=lambda row: abs(row.pull))
+                    off = max(rows, key=lambda row: abs(row.deviation))
+                    lines.append(f"  {protocol:12} {observable:15} {law:16} {_words(pull)} | {_words(off)}")
+            lines.append(f"{experiment}: verdicts")
+            lines += [f"  {each.verdict.word:10} {each.claim}" for each in self.claims[experiment]]
+        return "\n".join([*lines, "", *(f"report: {page}" for page in self.reports)])
 
 
-def _worst(rows: Sequence[Any]) -> str:
-    if not rows:
-        return "-"
-    row = max(rows, key=lambda row: abs(row.deviation))
-    return f"{row.deviation:+.5f} ± {row.se:.5f} ({row.pull:+.1f})"
+def _plain(row: LawRow) -> dict[str, Any]:
+    values = vars(row) | {"pull": row.pull}
+    # JSON knows no NaN.
+    return {name: value for name, value in values.items() if value == value}
+
+
+def _words(row: LawRow) -> str:
+    return f"{row.deviation:+.5f} ± {row.se:.5f} ({row.pull:+.1f}) at ELR {row.elr:.3g}"
 
 
 def reproduce_isotropic(
-    folder: Path, *, seed: int = 0, threads: int | None = None, on_progress: Progress | None = None
+    folder: Path,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    on_progress: Progress | None = None,
+    scale: float = 1.0,
+    grids: Sequence[Grid] | None = None,
 ) -> IsotropicReproduction:
     """Simulate the isotropic model as published and once more without what spoils it; test V1 to V4.
 
     Published means one chain of 2e6 iterations from radius 1, queues of 1000 directions 50 iterations apart.
     At small steps these chains are not relaxed and these queues too short. The settled experiment starts at
-    the radius that theory predicts, spaces the queue by the direction's relaxation time, and has four chains.
+    the radius that theory predicts, goes on eight times longer, and spaces the queue by the direction's
+    relaxation time. Beside it: states along adiabats, hot states, and anisotropic noise.
 
     Parameters
     ----------
     folder
         Where everything goes: ``published/`` and ``settled/``, each with ``states-<protocol>.nc``,
-        ``report.html``, ``figures/`` and ``tables/``; ``published/`` with traces too.
+        ``trace-<protocol>.nc``, ``report.html``, ``figures/`` and ``tables/``.
     seed
         Of all draws.
     threads
         Threads to use, None for all cores; numbers do not depend on it.
     on_progress
         Called with what is simulated, the iterations done and their total.
+    scale
+        Share of the iterations and of the queues' lengths, for a quick look: errors grow as its root shrinks.
+    grids
+        Grids in place of the published ones, a protocol each; one of fixed ELR must be among them.
 
     Returns
     -------
@@ -136,7 +146,7 @@ def reproduce_isotropic(
     Raises
     ------
     InputError
-        If a package of the report is missing or the folder cannot be written.
+        If a package of the report is missing, the folder cannot be written, or the scale is out of range.
 
     References
     ----------
@@ -144,56 +154,65 @@ def reproduce_isotropic(
 
     """
     require("report")
-    from thermograd.analysis.isotropic import compare_laws
-    from thermograd.analysis.isotropic_law import queue_on_grid
     from thermograd.files import check_writable
-    from thermograd.report.isotropic import IsotropicExtras, write_isotropic_report
-    from thermograd.reproduce.isotropic_paths import adiabat_runs, hot_states
-    from thermograd.simulate import IsotropicSpec, direction_relaxation, predicted_radius
+    from thermograd.report.isotropic import IsotropicExtras
+    from thermograd.reproduce.isotropic_anisotropy import anisotropic_states, clouds
+    from thermograd.reproduce.isotropic_hot import hot_states
+    from thermograd.reproduce.isotropic_paths import adiabat_runs
+    from thermograd.simulate import IsotropicSpec, predicted_radius, published_grids
 
+    effort = Effort(scale)
     check_writable(folder / "published" / "report.html")
-    spec = IsotropicSpec(steps=_STEPS, seed=seed)
-    slow = replace(spec, chains=_CHAINS, queue_every=direction_relaxation, initial_radius=predicted_radius)
+    squares = list(grids or published_grids())
+    queue = effort.queue(_QUEUE)
+    spec = IsotropicSpec(steps=effort.steps(_PUBLISHED), seed=seed, queue_size=queue)
+    slow = replace(
+        spec,
+        steps=effort.steps(_SETTLED),
+        queue_every=partial(_pace, least=effort.steps(_SETTLED) / 2 / _WINDOWS / queue),
+        initial_radius=predicted_radius,
+    )
     started = time.perf_counter()
-    published = _simulate(spec, folder / "published", threads, on_progress)
+    published = _simulate(squares, spec, folder / "published", threads, on_progress)
     seconds = time.perf_counter() - started
-    settled = _simulate(slow, folder / "settled", threads, on_progress)
+    settled = _simulate(squares, slow, folder / "settled", threads, on_progress)
     say = on_progress or (lambda words, done, total: None)
-    extras = {
-        "published": IsotropicExtras(),
-        "settled": IsotropicExtras(
-            adiabats=adiabat_runs(settled["FixedELR"], seed, threads, say), hot=hot_states(seed, threads, say)
-        ),
-    }
-    laws: dict[str, dict[str, LawComparison]] = {}
-    pages = []
-    for experiment, chosen, states in (("published", spec, published), ("settled", slow, settled)):
-        queues = {
-            name: {_READ: queue_on_grid(found, _QUEUE, _spacings(found, chosen))}
-            for name, found in states.items()
-        }
-        laws[experiment] = {name: compare_laws(found, laws=queues[name]) for name, found in states.items()}
-        pages.append(
-            write_isotropic_report(
-                states,
-                replace(extras[experiment], predictions=queues),
-                folder / experiment / "report.html",
-                "thermograd reproduce ideal-gas --part isotropic" + f" --seed {seed}" * (seed != 0),
-                title=f"The isotropic model, {experiment}",
-            )
-        )
-    return IsotropicReproduction(seconds, laws, (pages[0], pages[1]))
+    beside = IsotropicExtras(
+        adiabats=adiabat_runs(settled["FixedELR"], seed, threads, say, effort),
+        hot=hot_states(seed, threads, say, effort),
+        anisotropic=anisotropic_states(seed, threads, say, effort),
+        clouds=clouds(seed, threads),
+    )
+    done = [
+        _reported(folder / "published", spec, published, IsotropicExtras(), seed),
+        _reported(folder / "settled", slow, settled, beside, seed),
+    ]
+    names = ("published", "settled")
+    laws = {name: found for name, (found, _, _) in zip(names, done, strict=True)}
+    claims = {name: found for name, (_, found, _) in zip(names, done, strict=True)}
+    return IsotropicReproduction(seconds, laws, claims, (done[0][2], done[1][2]))
+
+
+def _pace(point: Protocol, mean_square: float, *, least: float) -> float:
+    """The direction's relaxation time, and no less than spreads the windows over the run."""
+    from thermograd.simulate import direction_relaxation
+
+    return max(direction_relaxation(point, mean_square), least)
 
 
 def _simulate(
-    spec: IsotropicSpec, folder: Path, threads: int | None, on_progress: Progress | None
+    grids: Sequence[Grid],
+    spec: IsotropicSpec,
+    folder: Path,
+    threads: int | None,
+    on_progress: Progress | None,
 ) -> dict[str, xr.Dataset]:
-    """States of the three published grids under one spec, by protocol; traces and states on disk."""
+    """States of the grids under one spec, by protocol; traces and states on disk."""
     from thermograd.simulate import Laboratory
     from thermograd.states import save, stationary
 
     found = {}
-    for grid in published_grids():
+    for grid in grids:
         name = grid.protocol.__name__
         # A sphere has its own radius.
         own = replace(spec, initial_radius=None) if grid.protocol is FixedSphere else spec
@@ -206,6 +225,25 @@ def _simulate(
         save(trace, folder / f"trace-{name}.nc")
         save(found[name], folder / f"states-{name}.nc")
     return found
+
+
+def _reported(
+    folder: Path, spec: IsotropicSpec, states: dict[str, xr.Dataset], extras: Any, seed: int
+) -> tuple[dict[str, LawComparison], tuple[Claim, ...], Path]:
+    """Pooled comparison, claims and page of one experiment."""
+    from thermograd.analysis.isotropic import compare_laws
+    from thermograd.analysis.isotropic_law import queue_on_grid
+    from thermograd.report.isotropic import isotropic_page
+
+    queues = {
+        name: {_READ: queue_on_grid(found, spec.queue_size, _spacings(found, spec))}
+        for name, found in states.items()
+    }
+    laws = {name: compare_laws(found, laws=queues[name]) for name, found in states.items()}
+    command = "thermograd reproduce ideal-gas --part isotropic" + f" --seed {seed}" * (seed != 0)
+    page = isotropic_page(states, replace(extras, predictions=queues), command)
+    path = page.write(folder / "report.html", f"The isotropic model, {folder.name}")
+    return laws, page.claims, path
 
 
 def _spacings(states: xr.Dataset, spec: IsotropicSpec) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""How much memory a simulation will take, asked before it begins instead of found out by a crash."""
+"""How much memory there is, and whether work fits: asked before it begins, not found out by a crash."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from thermograd.errors import InputError
 
-__all__ = ["available_bytes", "check_memory"]
+__all__ = ["available_bytes", "check_memory", "physical_bytes"]
 
 _SHARE = 0.8  # of what is free: the rest is for everyone else
 
@@ -33,6 +33,18 @@ def available_bytes() -> int:
                 return int(line.split()[1]) * 1024
     except OSError:  # not Linux
         pass
+    return physical_bytes()
+
+
+def physical_bytes() -> int:
+    """The memory that this machine has, in bytes.
+
+    Examples
+    --------
+    >>> physical_bytes() >= available_bytes()
+    True
+
+    """
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
