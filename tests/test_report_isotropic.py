@@ -192,7 +192,10 @@ def hot_gas(dim: int, *, energy: float = 1.0, heat: float = 0.0) -> xr.Dataset:
     first, second = np.meshgrid(grid.axes["elr"], grid.axes["radius"], indexing="ij")
     values = measured("FixedSphere", first, second, dim, 1e3**0.5)
     values["loss"] = values["loss"] * energy * (first / 1e-3) ** heat
-    size = {name: ERROR * (1.0 if name == "entropy_sphere" else np.abs(v)) for name, v in values.items()}
+    # Slopes of an energy that hardly rises any more: at d = 100 and T = 1 a hundredth of U over log T.
+    size = {
+        name: 0.1 * ERROR * (1.0 if name == "entropy_sphere" else np.abs(v)) for name, v in values.items()
+    }
     size["norm"] = 0.0 * size["norm"]
     noisy = {name: value + size[name] * rng.standard_normal(value.shape) for name, value in values.items()}
     errors = {f"{name}_se": np.broadcast_to(error, grid.shape) for name, error in size.items()}
@@ -222,7 +225,6 @@ def kinds(claims) -> dict[str, str]:
 
 
 def test_hot_states_are_held_to_the_exact_law_and_not_to_the_cold_limit():
-    # Errors of 1e-3 / sqrt(5) of U; slopes of log U over five temperatures 1.49 apart: about 2e-3 of R.
     for dim in (10, 100):
         good = hot_claims("hot", analyse_hot(hot_gas(dim)))
         assert set(kinds(good).values()) == {"holds"}, good
@@ -231,7 +233,7 @@ def test_hot_states_are_held_to_the_exact_law_and_not_to_the_cold_limit():
     # The small-T form of the energy at T = 0.3 and 1, as the page says it for d = 10.
     said = [float(vmf.energy_small_t(T, 10) / vmf.energy(T, 10)) - 1 for T in (0.3, 1.0)]
     assert all(percent(value) in hot_claims("hot", analyse_hot(hot_gas(10)))[0].measured for value in said)
-    # 2% too much energy, 40 standard errors; then U ~ T^0.3 too steep: a heat capacity that is wrong.
+    # 2% too much energy, 400 standard errors; then U ~ T^0.3 too steep: a heat capacity that is wrong.
     off = kinds(hot_claims("hot", analyse_hot(hot_gas(10, energy=1.02))))
     assert off["hot: energy U of the exact law"] == "fails"
     off = kinds(hot_claims("hot", analyse_hot(hot_gas(10, heat=0.3))))
@@ -273,9 +275,10 @@ def test_a_run_that_remembers_its_start_is_told_from_a_wrong_radius():
     told = [c for c in pooled_claims("fixed ELR", analyse_isotropic(states)) if "forget" in c.claim]
     assert [claim.verdict.kind for claim in told] == ["holds"]
     # What is left of the start at ELR 1e-3 from 1, mean over the decays: percents.
-    assert percent(float(left[0].mean()) - 1)[:3] in told[0].measured
-    # Negative control: no such rest in the states, though theory expects one.
-    states["norm"] = states["norm"] / left
+    assert abs(float(left[0].mean()) - 1) > 0.01
+    assert f"predicted {percent(float(left[0].mean()) - 1)}" in told[0].measured
+    # Negative control: half a percent off on top, of which no start tells.
+    states["norm"] = states["norm"] * 1.005
     told = [c for c in pooled_claims("fixed ELR", analyse_isotropic(states)) if "forget" in c.claim]
     assert [claim.verdict.kind for claim in told] == ["fails"]
 
@@ -319,10 +322,12 @@ class Page(HTMLParser):
         self.cells: list[str] = []
         self.text = ""
         self.inside = False
+        self.script = False
         self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.script = tag == "script"
         self.attributes += [(name, value or "") for name, value in attrs]
         if tag in ("td", "th"):
             self.cells.append("")
@@ -332,6 +337,9 @@ class Page(HTMLParser):
         self.inside = self.inside and tag not in ("td", "th")
 
     def handle_data(self, data: str) -> None:
+        if self.script:
+            self.script = False  # its text is not for readers
+            return
         self.text += data
         if self.inside:
             self.cells[-1] += data
@@ -385,7 +393,7 @@ def test_page_loads_nothing_and_hostile_text_is_text(page):
     addresses = [value for name, value in page.attributes if name in ("src", "href")]
     assert all(address.startswith(("#", "data:image/svg+xml;base64,")) for address in addresses)
     assert page.tags.count("img") == 7
-    assert page.tags.count("script") == 3  # plotly.js, and the fragment's settings and call
+    assert page.tags.count("script") == 2  # plotly.js, and the sphere to be turned
     assert page.text.count(HOSTILE) >= 6  # title twice, label, reason, adiabat, further states, command
 
 
@@ -432,7 +440,7 @@ def test_states_that_allow_no_test_give_a_page_that_says_so(tmp_path):
     page = Page(path)
     assert page.text.count("not tested") >= 4
     assert "variable entropy is missing" in page.text
-    assert "Not drawn: figure: attribute sigma is None; expected the noise scale" in page.text
+    assert "Not drawn: isotropic law: attribute sigma is None; expected the noise scale" in page.text
     assert not (path.parent / "figures").exists()
 
 

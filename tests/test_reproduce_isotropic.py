@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from thermograd.errors import InputError
-from thermograd.protocol import FixedELR, FixedLR, FixedSphere
+from thermograd.protocol import FixedELR, FixedSphere
 from thermograd.reproduce.isotropic import reproduce_isotropic
 from thermograd.reproduce.isotropic_effort import Effort
 from thermograd.reproduce.isotropic_hot import _pace as hot_pace
@@ -18,6 +18,7 @@ from thermograd.reproduce.isotropic_paths import _hot_paths
 from thermograd.states import load
 from thermograd.theory import vmf
 
+pytestmark = pytest.mark.slow
 STEPS = [1e-3, 3.16e-3, 1e-2, 3.16e-2, 1e-1]
 
 
@@ -28,7 +29,6 @@ def result(tmp_path_factory):
     grids = [
         FixedSphere.grid(elr=STEPS, radius=[0.1, 0.316, 1.0, 3.16, 10.0]),
         FixedELR.grid(elr=STEPS, wd=STEPS),
-        FixedLR.grid(lr=STEPS, wd=STEPS),
     ]
     said: list[str] = []
 
@@ -45,16 +45,14 @@ def test_both_experiments_are_on_disk_with_all_their_parts(result):
     for experiment in ("published", "settled"):
         here = folder / experiment
         names = {path.name for path in here.iterdir()}
-        states = {
-            f"{kind}-{p}.nc" for kind in ("trace", "states") for p in ("FixedSphere", "FixedELR", "FixedLR")
-        }
+        states = {f"{kind}-{p}.nc" for kind in ("trace", "states") for p in ("FixedSphere", "FixedELR")}
         assert states | {"report.html", "figures", "tables"} == names
     assert [Path(page).parent.name for page in found.reports] == ["published", "settled"]
     tables = {path.stem for path in (folder / "settled" / "tables").glob("*.csv")}
-    assert {"hot-1", "hot-2", "anisotropy-3", "anisotropy-5", "adiabats", "pooled-FixedLR"} <= tables
+    assert {"hot-1", "hot-2", "anisotropy-3", "anisotropy-5", "adiabats", "pooled-FixedELR"} <= tables
     page = found.reports[1].read_text("utf-8")
     assert page.count("isotropic-cloud") >= 2
-    assert {"published FixedELR", "settled FixedLR", "adiabat, d = 4", "hot, d = 100"} <= set(said)
+    assert {"published FixedELR", "settled FixedSphere", "adiabat, d = 4", "hot, d = 100"} <= set(said)
 
 
 def test_the_states_are_those_that_were_asked_for(result):
@@ -72,8 +70,8 @@ def test_the_states_are_those_that_were_asked_for(result):
 def test_the_laws_hold_as_far_as_so_short_a_run_can_tell(result):
     found, _, _ = result
     by_claim = {claim.claim: claim for claim in found.claims["settled"]}
-    # What is known best is the radius: 0.2% is many errors of the finite-step law at fixed LR.
-    assert by_claim["V1 pooled, fixed LR: radius of the law with fluctuations above"].verdict.kind == "holds"
+    # What is known best is the radius: 0.2% are five standard errors even here.
+    assert by_claim["V1 pooled, fixed ELR: radius of the law with fluctuations above"].verdict.kind == "holds"
     # And what must be seen even here: uneven noise lacks 0.83 nats, and gamma = 2 is no adiabat of a hot gas.
     uneven = by_claim[
         "Anisotropic noise, d = 3: the entropy falls short of the Gibbs law's by (d−1)/2 log(AM/GM)"

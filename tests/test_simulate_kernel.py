@@ -109,8 +109,8 @@ def test_a_run_cut_into_pieces_continues_bit_for_bit(protocol, dtype):
     assert (kept.count == pieces.count).all()
     for name in ("loss", "norm", "grad_sq", "batch_grad_sq"):
         assert (np.concatenate([getattr(part, name) for part in saved]) == getattr(logs, name)).all()
-    # reading more often does not change the path
-    kernel.advance(model, other_stride, logs=300, records=1, stride=7)
+    # Reading more often does not change the path: at even strides, since iterations share normals in pairs.
+    kernel.advance(model, other_stride, logs=150, records=1, stride=14)
     assert same_state(whole, other_stride)
 
 

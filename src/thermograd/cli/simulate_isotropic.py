@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,11 +86,13 @@ def isotropic(
     grids = _grids(published, {name: options.pop(name) for name in ("elr", "lr", "wd", "radius")})
     specs = [_spec(grid, options, several=len(grids) > 1) for grid in grids]
     laboratories = [Laboratory(grid, spec, threads=threads) for grid, spec in zip(grids, specs, strict=True)]
-    rows = []
-    for grid, laboratory in zip(grids, laboratories, strict=True):
-        name = grid.protocol.__name__
-        _run(laboratory, out / f"state-{name}.npz", name, resume)
-        rows.append({"protocol": name} | _write(laboratory, out, name))
+    with ThreadPoolExecutor(1) as writer:  # averaging and writing takes one core while the next protocol runs
+        written = []
+        for grid, laboratory in zip(grids, laboratories, strict=True):
+            name = grid.protocol.__name__
+            _run(laboratory, out / f"state-{name}.npz", name, resume)
+            written.append(writer.submit(_write, laboratory, out, name))
+    rows = [future.result() for future in written]
     print_json(rows) if json_ else click.echo(_table(rows))
 
 
@@ -115,6 +118,8 @@ def _spec(grid: Grid, options: dict[str, Any], *, several: bool) -> Any:
         chosen["queue_every"] = direction_relaxation
     if chosen["initial_radius"] == "stationary":
         chosen["initial_radius"] = predicted_radius
+    if several and not callable(chosen["queue_every"]):
+        chosen["windows"] = 10  # "the average of the last 10 logs"
     if several and grid.protocol is FixedSphere:
         chosen["initial_radius"] = None  # meant for the others: a sphere has its own
     return IsotropicSpec(**chosen)
@@ -158,6 +163,7 @@ def _write(laboratory: Laboratory, out: Path, name: str) -> dict[str, Any]:
     found: dict[str, Any] = dict(compare_exact(states))
     if laboratory.spec.spectrum is not None:  # of another law, which is not known exactly
         found = {name: found[name] for name in ("points", "equilibrium")}
+    found = {"protocol": name} | found
     return found | {"seconds": laboratory.wall_time_s, "states": str(save(states, out / f"states-{name}.nc"))}
 
 

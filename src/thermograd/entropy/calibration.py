@@ -27,7 +27,8 @@ __all__ = ["Recommendation", "corrected", "recommend"]
 _OWNER = "corrected"
 _SHORTEST = 2.0  # correlation times in a queue: the prediction was checked from here on
 _FEWEST, _LARGEST = 100, 100  # points, dimensions
-_WARMEST = 0.1  # dim times temperature: above, the sphere is not flat over the width of the law
+_WARMEST = 0.1  # dim times temperature: above, the sphere is far from flat over the width of the law
+_CURVED = 0.12  # nats a dimension and unit of that: what curvature changes, measured at 29 and 99 dimensions
 _CROSSOVER = (0.05, 3.0)  # spacings at which neighbours in space and in time compete
 
 _LONG = 16.0  # correlation times: with fewer no Theiler window leaves enough
@@ -170,14 +171,15 @@ def corrected(estimate: EntropyEstimate, spacing: float) -> EntropyEstimate:
     Returns
     -------
     EntropyEstimate
-        Its ``se`` holds the accuracy of the prediction, ``0.02 + 0.003 m`` nats, and ``7e-4 m^2`` more at
-        spacings of 0.05 to 3, where neighbours in space and in time compete.
+        Its ``se`` holds the accuracy of the prediction, ``0.02 + 0.003 m`` nats; ``7e-4 m^2`` more at
+        spacings of 0.05 to 3, where neighbours in space and in time compete; and on the sphere
+        ``0.12 m^2 T``, since the prediction is for a flat space.
 
     Raises
     ------
     InputError
         Outside that range: for another estimator, the papers' chart (whose bias depends on the axes), a queue
-        that is too short, a law so warm that the sphere is not flat over its width (``dim T > 0.1``).
+        that is too short, a law so warm that the sphere is far from flat over its width (``dim T > 0.1``).
 
     Notes
     -----
@@ -190,7 +192,7 @@ def corrected(estimate: EntropyEstimate, spacing: float) -> EntropyEstimate:
 
     Examples
     --------
-    >>> from thermograd.entropy.calibration_laws import Walk
+    >>> from thermograd.entropy.calibration_walks import Walk
     >>> law = Walk(9, 0.03)
     >>> estimate = kozachenko_leonenko(law.draw(1000, np.random.default_rng(0)))
     >>> found = corrected(estimate, law.spacing)
@@ -232,9 +234,11 @@ def corrected(estimate: EntropyEstimate, spacing: float) -> EntropyEstimate:
     if manifold == "geodesic" and m * temperature > _WARMEST:
         raise InputError(
             f"{_OWNER}: dim times temperature is {m * temperature:.3g} for this entropy; expected at most "
-            f"{_WARMEST:g}, so that the sphere is flat over the width of the law"
+            f"{_WARMEST:g}, so that the sphere is nearly flat over the width of the law"
         )
     accuracy = 0.02 + 0.003 * m
+    if manifold == "geodesic":
+        accuracy += _CURVED * m * m * temperature
     if _CROSSOVER[0] <= spacing <= _CROSSOVER[1]:
         accuracy += 7e-4 * m * m
     note = f"{bias:.4g} nats of predicted bias were taken off, for an isotropic harmonic minimum"

@@ -21,6 +21,7 @@ Record = Mapping[str, Any]
 Row = dict[str, Any]
 
 _TOLERATED = 0.1  # error of a slope that a comparison of states can live with
+_CLOSE = 4.0  # ratio of spans between which a slope can be interpolated
 
 
 def bias_rows(records: Iterable[Record]) -> list[Row]:
@@ -133,7 +134,7 @@ def reach_rows(slopes: Sequence[Row], tolerated: float = _TOLERATED) -> list[Row
     Parameters
     ----------
     slopes
-        Rows of `slope_rows`.
+        Rows of `slope_rows`; those of states more than a factor of 4 apart are passed over.
     tolerated
         Largest error of a slope, relative.
 
@@ -148,13 +149,16 @@ def reach_rows(slopes: Sequence[Row], tolerated: float = _TOLERATED) -> list[Row
     Examples
     --------
     >>> rows = [{"law": "walk", "dim": 2, "n": 100, "estimator": "kl k=1", "span": span, "slope": slope,
-    ...          "slope_se": 0.0} for span, slope in ((1.0, 2.0), (10.0, 1.2), (100.0, 1.0))]
-    >>> round(reach_rows(rows)[0]["span"], 2)
-    31.62
+    ...          "span_low": span / 1.5, "span_high": span * 1.5, "slope_se": 0.0}
+    ...         for span, slope in ((4.0, 2.0), (9.0, 1.2), (20.25, 1.0))]
+    >>> round(reach_rows(rows)[0]["span"], 2)  # half way, on a logarithmic scale
+    13.5
 
     """
     groups: dict[tuple[str, int, int, str], list[Row]] = {}
     for row in slopes:
+        if row["span_high"] > _CLOSE * row["span_low"]:
+            continue
         groups.setdefault((row["law"], row["dim"], row["n"], row["estimator"]), []).append(row)
     rows = []
     for (law, dim, n, name), group in groups.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def as_array(x: Any, owner: str) -> NDArray[np.floating[Any]]:
     array = np.asanyarray(x)  # a file of its own kind stays one: it is read a few columns at a time
     if array.dtype not in (np.float32, np.float64):
         raise InputError(f"{owner}: points are of type {array.dtype}; expected float32 or float64")
-    return array
+    return cast("NDArray[np.floating[Any]]", array)
 
 
 def as_points(x: Any, owner: str, *, at_least: int) -> NDArray[np.floating[Any]]:

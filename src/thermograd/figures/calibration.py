@@ -163,11 +163,11 @@ def calibration_slopes(
         dims = sorted({int(row["dim"]) for row in chosen})
         for m, colour in zip(dims, colours("elr", len(dims)), strict=True):
             picked = [row for row in chosen if row["dim"] == m and row["estimator"] == estimator]
-            _slope_line(ax, picked, colour, "o", f"{estimator}:{m}", label=f"$d - 1$ = {m}")
+            _slope_line(ax, picked, colour, "o", f"{estimator}:{m}", label=f"{m}")
         x = np.geomspace(*_limits(chosen), 200)
         (line,) = ax.plot(x, 1.0 + x / np.expm1(x), "--", color=GREY, linewidth=1.2, zorder=4)
-        line.set(gid="in time", label="neighbours in time only")
-        ax.legend(loc="upper right", fontsize=8)
+        line.set(gid="in time", label="lag 1 only")
+        ax.legend(loc="lower left", fontsize=8, handlelength=1.4, title="$d - 1$")
         ax.set_title(f"{_LOOKS[estimator][2]}, {n} points", fontsize=11)
     else:
         for name, (colour, marker, _) in _LOOKS.items():

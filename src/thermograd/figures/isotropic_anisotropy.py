@@ -180,7 +180,7 @@ def tangent_cloud(cloud: ArrayLike, variances: Sequence[float], ax: Axes) -> Axe
     reach = 3.2 * float(np.sqrt(v.max()))
     settings: dict[str, Any] = {"xlim": (-reach, reach), "ylim": (-reach, reach), "aspect": "equal"}
     ax.set(**settings)
-    ax.set_title("directions about the minimum, 1 and 2 σ")
+    ax.set_title("directions, 1 and 2 σ")
     ax.set_xlabel("along the strong noise")
     ax.set_ylabel("along the weak noise")
     return ax

@@ -165,7 +165,7 @@ def reproduce_isotropic(
     check_writable(folder / "published" / "report.html")
     squares = list(grids or published_grids())
     queue = effort.queue(_QUEUE)
-    spec = IsotropicSpec(steps=effort.steps(_PUBLISHED), seed=seed, queue_size=queue)
+    spec = IsotropicSpec(steps=effort.steps(_PUBLISHED), seed=seed, queue_size=queue, windows=_WINDOWS)
     slow = replace(
         spec,
         steps=effort.steps(_SETTLED),

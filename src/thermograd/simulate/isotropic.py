@@ -31,6 +31,7 @@ def isotropic(
     record_every: int = 50,
     queue_size: int = 1000,
     queue_every: int | Rule = 50,
+    windows: int | None = None,
     initial_radius: float | Rule | None = None,
     dtype: str | None = None,
     threads: int | None = None,
@@ -48,7 +49,7 @@ def isotropic(
         A grid of one protocol, or a single protocol.
     dim, steps, seed, chains, sigma, spectrum, loss, mean_direction
         What is simulated, and how long: see :class:`IsotropicSpec`.
-    record_every, queue_size, queue_every, initial_radius, dtype
+    record_every, queue_size, queue_every, windows, initial_radius, dtype
         How it is measured and started: see :class:`IsotropicSpec`.
     threads
         Threads to use, None for all cores; numbers do not depend on it.
@@ -94,6 +95,7 @@ def isotropic(
         record_every=record_every,
         queue_size=queue_size,
         queue_every=queue_every,
+        windows=windows,
         initial_radius=initial_radius,
         dtype=dtype,
     )

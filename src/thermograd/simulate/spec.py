@@ -58,6 +58,9 @@ class IsotropicSpec:
     queue_every
         Iterations between them, a multiple of `record_every`; or a rule that says it for each grid point,
         rounded up to whole records and down to what the second half of the run can hold.
+    windows
+        Entropies of a grid point at most, the last ones of the run; None: as many as half of it holds.
+        Needs a `queue_every` that is a number.
     initial_radius
         Norm of the weights at the start: a number, a rule, or None for the papers' start (1, and on a fixed
         sphere its radius).
@@ -95,6 +98,7 @@ class IsotropicSpec:
     record_every: int = 50
     queue_size: int = 1000
     queue_every: int | Rule = 50
+    windows: int | None = None
     initial_radius: float | Rule | None = None
     dtype: str | None = None
 
@@ -127,6 +131,13 @@ class IsotropicSpec:
                 raise InputError(
                     f"{_OWNER}: queue_every is {every}; expected a multiple of record_every, "
                     f"{self.record_every}"
+                )
+        if self.windows is not None:
+            object.__setattr__(self, "windows", _whole("windows", self.windows, 1))
+            if callable(self.queue_every):
+                raise InputError(
+                    f"{_OWNER}: windows is {self.windows} with a rule for queue_every; expected a number of "
+                    "iterations with it"
                 )
         if self.loss is not None:
             given = "spectrum" if self.spectrum is not None else "mean_direction"
@@ -180,8 +191,12 @@ class IsotropicSpec:
 
     @property
     def windows_from(self) -> int:
-        """Records before the first direction is collected: half of the run."""
-        return self.logs // 2 * self.log_records
+        """Records before the first direction is collected: half of the run, or what the windows leave."""
+        half = self.logs // 2 * self.log_records
+        if self.windows is None or callable(self.queue_every):
+            return half
+        needed = self.windows * self.queue_size * (self.queue_every // self.record_every)
+        return max(half, (self.logs * self.log_records - needed) // self.log_records * self.log_records)
 
     def plain(self) -> dict[str, object]:
         """The choices that JSON can hold: all but the rules and the loss."""

@@ -124,7 +124,8 @@ def next_words(streams: NDArray[np.uint32]) -> NDArray[np.uint32]:
 def normals(streams: NDArray[np.uint32], count: int) -> NDArray[np.float32]:
     """The next ``count`` standard normals of every stream, which advance in place.
 
-    An odd count spends the words of the next even one: each step of a chain begins with fresh words.
+    An odd count spends the words of the next even one; `plain` and the compiled loop keep what is left over
+    for the next iteration of a record.
 
     Parameters
     ----------

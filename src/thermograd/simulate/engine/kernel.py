@@ -39,7 +39,8 @@ def advance(
     ensemble
         Weights and random streams; changed in place. A chain that diverges becomes nan.
     logs, records, stride
-        A record is read after every ``stride`` iterations, a log is the mean over ``records`` records.
+        A record is read after every ``stride`` iterations, a log is the mean over ``records`` records. The
+        path is the same for every even stride; in an odd number of dimensions odd strides waste normals.
     collection
         Where to keep directions; changed in place.
     threads

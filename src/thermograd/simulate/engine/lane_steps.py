@@ -18,7 +18,7 @@ from thermograd.simulate.engine.lanes import LANES, filled, fma, load, square_ro
 __all__ = ["ELR", "LR", "SPHERE", "run_blocks"]
 
 LR, ELR, SPHERE = 0, 1, 2
-_FLUSH = 64  # sums over iterations are kept in the weights' dtype for so many, then in float64
+_FLUSH = 64  # sums over iterations are kept in the weights' dtype for so many, then in float64; even
 _CACHE_LINE = 64
 _ONE = np.float64(1.0)
 
@@ -100,7 +100,8 @@ def _iterate(kind, d, steps, words, w, h, mean, scale, rows):  # type: ignore[no
     sum_square, sum_growth, ww = zero, zero, zero
     for j in range(d):
         ww = fma(load(w, j * LANES), load(w, j * LANES), ww)
-    for _ in range(steps):
+    spare = cosine(s0)  # of the right type; written before it is used
+    for step in range(steps):
         # 1 / |w|, the step along g (the gradient on the unit sphere), and the part of w that decays. There is
         # no other division: the compiler makes this one an estimate and a Newton step.
         if kind == SPHERE:
@@ -124,9 +125,13 @@ def _iterate(kind, d, steps, words, w, h, mean, scale, rows):  # type: ignore[no
             hw = fma(h_0, load(w, j * LANES), fma(h_1, load(w, (j + 1) * LANES), hw))
         if d % 2 == 1:
             j = d - 1
-            a, s0, s1, s2, s3 = next_words(s0, s1, s2, s3)
-            b, s0, s1, s2, s3 = next_words(s0, s1, s2, s3)
-            h_0 = fma(filled(scale[j]), widened(radius(a) * cosine(b), one), filled(mean[j]))
+            drawn = spare
+            if step % 2 == 0:  # a pair of normals serves two iterations of a record
+                a, s0, s1, s2, s3 = next_words(s0, s1, s2, s3)
+                b, s0, s1, s2, s3 = next_words(s0, s1, s2, s3)
+                r = radius(a)
+                drawn, spare = r * cosine(b), r * sine(b)
+            h_0 = fma(filled(scale[j]), widened(drawn, one), filled(mean[j]))
             store(h, j * LANES, h_0)
             hw = fma(h_0, load(w, j * LANES), hw)
         # g = h - (h.u) u, and the weights' change

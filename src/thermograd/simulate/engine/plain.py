@@ -88,8 +88,8 @@ def advance(
     with np.errstate(all="ignore"):  # a chain that diverges becomes nan, as in the compiled simulator
         for log in range(logs):
             for _ in range(records):
-                for _ in range(stride):
-                    batch_grad_sq, effective_wd = step(w, ensemble.streams)
+                for iteration in range(stride):
+                    batch_grad_sq, effective_wd = step(w, ensemble.streams, iteration)
                     means[3, log] += batch_grad_sq
                     means[4, log] += effective_wd
                 ensemble.step += stride
@@ -114,11 +114,20 @@ class _Step:
         self.first, self.second = model.first.astype(dtype), model.second.astype(dtype)
         self.decay = (model.first * model.second).astype(dtype)
         self.scale = model.noise_scale.astype(dtype)[:, None]
+        self.spare = np.empty((0, model.chains), dtype=np.float32)
 
-    def __call__(self, w: Array, streams: NDArray[np.uint32]) -> tuple[Array, Array]:
+    def _normals(self, count: int, streams: NDArray[np.uint32], iteration: int) -> Array:
+        """Fresh normals; the one that an odd count leaves over serves the record's next iteration."""
+        if count % 2 and iteration % 2:
+            return np.concatenate([normals(streams, count - 1), self.spare])
+        drawn = normals(streams, count + count % 2)
+        self.spare = drawn[count:]
+        return drawn[:count]
+
+    def __call__(self, w: Array, streams: NDArray[np.uint32], iteration: int) -> tuple[Array, Array]:
         square = (w * w).sum(axis=0)
         norm = np.sqrt(square)
-        noise = self.scale * normals(streams, len(w))
+        noise = self.scale * self._normals(len(w), streams, iteration)
         noise -= w * ((noise * w).sum(axis=0) / square)
         # The gradient on the unit sphere: |w| times the one at w.
         g = norm * self.gradient(w.T)[1].T + noise
