@@ -22,6 +22,10 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/isotropic.py
+	$(BIN)/python benchmarks/toy.py
+	$(BIN)/python benchmarks/entropy_many.py
+	$(BIN)/python benchmarks/nearest.py
 
 docs: $(DOCS_READY)
 	$(BIN)/mkdocs build --strict

@@ -26,8 +26,8 @@ from statistics import median
 
 import numpy as np
 
-from thermograd.entropy.chart import chart_neighbours
-from thermograd.entropy.nearest import nearest_neighbours
+from thermograd.entropy.neighbours.chart import chart_neighbours
+from thermograd.entropy.neighbours.nearest import nearest_neighbours
 
 WALKS = {"slow walk": 1e-4, "fast walk": 0.5, "i.i.d.": np.inf}  # length of a step on the unit sphere
 

@@ -1,6 +1,8 @@
-"""Copy what a finished `thermograd reproduce` found into the documentation: states, verification, figures.
+"""Copy what a finished `thermograd reproduce` found into the documentation: states, verdicts, figures.
 
 Usage: python scripts/update_docs.py results/demo digits
+       python scripts/update_docs.py results/isotropic isotropic
+       python scripts/update_docs.py results/toy toy
 """
 
 import shutil
@@ -10,17 +12,30 @@ from pathlib import Path
 from thermograd.files import atomic_write
 from thermograd.reproduce import read_states, verify
 
+DOCS = Path(__file__).parents[1] / "docs" / "results"
+
 
 def main(results: Path, name: str) -> None:
     """Copy the results in one folder to ``docs/results/<name>``."""
-    target = Path(__file__).parents[1] / "docs" / "results" / name
+    target = DOCS / name
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for source in sorted(results.glob("states-*.nc")):
+    if name == "isotropic":
+        for part in ("published", "settled"):
+            copy(results / part, target / part, "*.png")
+    elif name == "toy":
+        copy(results, target, "*.png")
+    else:
+        copy(results, target, "*-Fixed*.png")
+        atomic_write(target / "verification.txt", verify(read_states(results)).to_text() + "\n")
+
+
+def copy(results: Path, target: Path, figures: str) -> None:
+    """States, figures and tables of one report."""
+    target.mkdir(exist_ok=True)
+    kept = [*results.glob("states-*.nc"), *(results / "figures").glob(figures), *(results / "tables").glob("*.md")]
+    for source in sorted(kept):
         shutil.copy(source, target)
-    for source in sorted((results / "figures").glob("*-Fixed*.png")):
-        shutil.copy(source, target)
-    atomic_write(target / "verification.txt", verify(read_states(results)).to_text() + "\n")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from thermograd.entropy.angles import LAST_PERIOD, from_angles, log_jacobian, to_angles
-from thermograd.entropy.brute import brute_force_neighbours
-from thermograd.entropy.chart import chart_neighbours
+from thermograd.entropy.neighbours.angles import LAST_PERIOD, from_angles, log_jacobian, to_angles
+from thermograd.entropy.neighbours.brute import brute_force_neighbours
+from thermograd.entropy.neighbours.chart import chart_neighbours
 from thermograd.errors import InputError
 
 

@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from scipy.integrate import quad
 
 from thermograd.cli.calibrate import calibrate
-from thermograd.entropy import calibration_study as study
 from thermograd.entropy import gaussian_tangent, knn_graph, kozachenko_leonenko, von_mises_fisher
-from thermograd.entropy.calibration import corrected, recommend
-from thermograd.entropy.calibration_laws import Gaussian, Law, UniformSphere, VonMisesFisher
-from thermograd.entropy.calibration_run import run_study
-from thermograd.entropy.calibration_study import Case, full_study, load_record, quick_study, run_case
-from thermograd.entropy.calibration_table import bias_rows, reach_rows, slope_rows
-from thermograd.entropy.calibration_walks import SphereWalk, Walk
+from thermograd.entropy.calibration import study
+from thermograd.entropy.calibration.advice import corrected, recommend
+from thermograd.entropy.calibration.laws import Gaussian, Law, UniformSphere, VonMisesFisher
+from thermograd.entropy.calibration.run import run_study
+from thermograd.entropy.calibration.study import Case, full_study, load_record, quick_study, run_case
+from thermograd.entropy.calibration.table import bias_rows, reach_rows, slope_rows
+from thermograd.entropy.calibration.walks import SphereWalk, Walk
 from thermograd.errors import InputError
 from thermograd.figures import calibration as figures
 from thermograd.theory import vmf
@@ -120,7 +120,7 @@ def test_killed_and_resumed_is_the_same(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
         "from test_entropy_calibration import small_study\n"
-        "from thermograd.entropy.calibration_run import run_study\n"
+        "from thermograd.entropy.calibration.run import run_study\n"
         "run_study(small_study(), Path(sys.argv[1]))\n"
     )
     process = subprocess.Popen(

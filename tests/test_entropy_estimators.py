@@ -15,7 +15,7 @@ from scipy.stats import norm
 from thermograd.autocorrelation import mean_with_error
 from thermograd.entropy import EntropyEstimate, knn_graph, kozachenko_leonenko, suggest_theiler
 from thermograd.entropy.kozachenko_leonenko import log_cap_curvature
-from thermograd.entropy.nearest import nearest_neighbours
+from thermograd.entropy.neighbours.nearest import nearest_neighbours
 from thermograd.entropy.shared_neighbours import mean_of_shared_terms
 from thermograd.entropy.theiler import admissible_neighbours
 from thermograd.errors import InputError

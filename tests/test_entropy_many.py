@@ -10,10 +10,10 @@ from scipy.integrate import quad
 from scipy.special import polygamma
 
 from thermograd.entropy import kozachenko_leonenko
-from thermograd.entropy.compiled_nearest import chart_nearest, pairwise_nearest, space_nearest
-from thermograd.entropy.compiled_terms import log_cap_volumes, means_spreads_times
 from thermograd.entropy.kozachenko_leonenko import log_ball_volume
 from thermograd.entropy.many import kozachenko_leonenko_many
+from thermograd.entropy.neighbours.compiled_nearest import chart_nearest, pairwise_nearest, space_nearest
+from thermograd.entropy.neighbours.compiled_terms import log_cap_volumes, means_spreads_times
 from thermograd.entropy.shared_neighbours import added_variance
 from thermograd.errors import InputError
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from thermograd.entropy import search as searching
-from thermograd.entropy.brute import brute_force_neighbours
-from thermograd.entropy.columns import StraightColumns
-from thermograd.entropy.follow import Growth
-from thermograd.entropy.gram import PartialGram
-from thermograd.entropy.nearest import Neighbours, nearest_neighbours
+from thermograd.entropy.neighbours import search as searching
+from thermograd.entropy.neighbours.brute import brute_force_neighbours
+from thermograd.entropy.neighbours.columns import StraightColumns
+from thermograd.entropy.neighbours.follow import Growth
+from thermograd.entropy.neighbours.gram import PartialGram
+from thermograd.entropy.neighbours.nearest import Neighbours, nearest_neighbours
 from thermograd.errors import InputError
 
 Array = NDArray[np.float64]

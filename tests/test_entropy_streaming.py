@@ -19,15 +19,15 @@ import pytest
 from numpy.typing import NDArray
 
 from thermograd.entropy import DirectionQueue, EntropyEstimate, knn_graph, kozachenko_leonenko
-from thermograd.entropy.budget import check_fits, entropy_queue
-from thermograd.entropy.difference_queue import DifferenceQueue
-from thermograd.entropy.disk_queue import DiskQueue
-from thermograd.entropy.nearest import nearest_neighbours
+from thermograd.entropy.neighbours.nearest import nearest_neighbours
 from thermograd.entropy.normalised import normalised
 from thermograd.entropy.points_file import open_points
-from thermograd.entropy.sketch_queue import SketchQueue
-from thermograd.entropy.sketched_neighbours import sketched_neighbours
-from thermograd.entropy.stream import EntropyQueue
+from thermograd.entropy.queues.budget import check_fits, entropy_queue
+from thermograd.entropy.queues.difference_queue import DifferenceQueue
+from thermograd.entropy.queues.disk_queue import DiskQueue
+from thermograd.entropy.queues.sketch_queue import SketchQueue
+from thermograd.entropy.queues.sketched_neighbours import sketched_neighbours
+from thermograd.entropy.queues.stream import EntropyQueue
 from thermograd.errors import InputError
 
 Array = NDArray[np.float64]
@@ -181,7 +181,7 @@ def test_restored_is_undisturbed_bit_for_bit(tmp_path: Path, kind: str, at: int)
 
 WORKER = """
 import sys, numpy as np
-from thermograd.entropy.disk_queue import DiskQueue
+from thermograd.entropy.queues.disk_queue import DiskQueue
 queue = DiskQueue(50, 20_000, sys.argv[1])
 for i in range(10**9):
     queue.push(np.full(20_000, float(i + 1)) * np.r_[1.0, np.full(19_999, i + 1.0)])

@@ -4,11 +4,13 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from thermograd import memory
 from thermograd.entropy.many import kozachenko_leonenko_many
 from thermograd.errors import InputError
 from thermograd.protocol import FixedELR, FixedLR, FixedSphere
@@ -18,7 +20,6 @@ from thermograd.simulate import (
     direction_relaxation,
     isotropic,
     isotropic_along,
-    memory,
     predicted_radius,
 )
 from thermograd.simulate.exact import compare_exact
@@ -600,3 +601,19 @@ def test_the_command_refuses_in_one_line(run, arguments, part):
     result = run(*arguments)
     assert result.exit_code != 0
     assert part in (result.output + str(result.exception))
+
+
+def test_the_last_windows_alone():
+    """Ten of ten records at the end of 4000: what is collected begins 100 records before the end."""
+    spec = IsotropicSpec(steps=40_000, record_every=10, queue_size=10, queue_every=10, windows=10)
+    assert spec.windows_from == spec.logs * spec.log_records - 100
+    laboratory = Laboratory(FixedSphere(elr=0.1, radius=1.0), spec)
+    laboratory.advance()
+    entropies = laboratory.trace()["entropy_sphere"].values.ravel()
+    ends = np.flatnonzero(np.isfinite(entropies))
+    assert len(ends) == 10
+    assert ends[0] == len(entropies) - 10
+    # As many as half the run holds, and not more.
+    assert replace(spec, windows=10_000).windows_from == replace(spec, windows=None).windows_from
+    with pytest.raises(InputError, match="windows is 3 with a rule"):
+        IsotropicSpec(windows=3, queue_every=direction_relaxation)

@@ -29,9 +29,9 @@ def calibrate(quick: bool, seed: int, workers: int | None, out: Path, json_: boo
     folder gets biases.csv, slopes.csv, reach.csv, the figures, and a file for each case: stopped, the same
     command goes on.
     """
-    from thermograd.entropy.calibration_run import run_study
-    from thermograd.entropy.calibration_study import full_study, quick_study
-    from thermograd.entropy.threads import thread_count
+    from thermograd.entropy.calibration.run import run_study
+    from thermograd.entropy.calibration.study import full_study, quick_study
+    from thermograd.entropy.neighbours.threads import thread_count
 
     cases = quick_study() if quick else full_study()
     with _bar() as show:

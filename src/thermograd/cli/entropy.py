@@ -61,9 +61,9 @@ def entropy(
     FILE is read a few columns at a time and may be larger than memory.
     """
     from thermograd.cli.elapsed import elapsed
-    from thermograd.entropy.budget import check_fits
     from thermograd.entropy.normalised import normalised
     from thermograd.entropy.points_file import open_points
+    from thermograd.entropy.queues.budget import check_fits
     from thermograd.errors import InputError
 
     given = {name: value for name, value in settings.items() if value is not None}
@@ -109,7 +109,7 @@ def _diagnostics(sample: NDArray[np.floating[Any]]) -> dict[str, Any]:
 
     from thermograd.entropy import diagnose, displacement
     from thermograd.entropy.correlation import correlation_time
-    from thermograd.entropy.nearest import nearest_neighbours
+    from thermograd.entropy.neighbours.nearest import nearest_neighbours
 
     names = {
         "time_directions": "autocorrelation_time",

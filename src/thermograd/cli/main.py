@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from thermograd.cli.analyse import analyse
+from thermograd.cli.calibrate import calibrate
 from thermograd.cli.data import data
 from thermograd.cli.entropy import entropy
 from thermograd.cli.predict import predict
@@ -28,7 +29,7 @@ def thermograd() -> None:
     """Measure, simulate and predict the thermodynamics of SGD on scale-invariant networks."""
 
 
-for command in (reproduce, predict, simulate, train, sweep, analyse, entropy, report, data):
+for command in (reproduce, predict, simulate, train, sweep, analyse, entropy, calibrate, report, data):
     thermograd.add_command(command)
 
 

@@ -19,7 +19,7 @@ from thermograd.autocorrelation import integrated_time, mean_with_error
 from thermograd.entropy.displacement import Displacement, displacement
 from thermograd.entropy.estimate import above_uniform_warning
 from thermograd.entropy.geodesic import log_ball_volume
-from thermograd.entropy.nearest import nearest_neighbours
+from thermograd.entropy.neighbours.nearest import nearest_neighbours
 from thermograd.entropy.points import as_directions
 from thermograd.errors import InputError
 

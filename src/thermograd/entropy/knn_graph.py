@@ -9,7 +9,7 @@ import numpy as np
 
 from thermograd.autocorrelation import mean_with_error
 from thermograd.entropy.estimate import EntropyEstimate, sample_warnings
-from thermograd.entropy.nearest import check_neighbours, nearest_neighbours
+from thermograd.entropy.neighbours.nearest import check_neighbours, nearest_neighbours
 from thermograd.entropy.points import as_points
 from thermograd.entropy.shared_neighbours import graph_error
 from thermograd.entropy.theiler import admissible_neighbours

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from thermograd.entropy.chart import chart_neighbours
 from thermograd.entropy.estimate import EntropyEstimate, above_uniform_warning, sample_warnings
 from thermograd.entropy.geodesic import arc_length, log_ball_volume, log_cap_curvature
-from thermograd.entropy.nearest import check_neighbours, nearest_neighbours
+from thermograd.entropy.neighbours.chart import chart_neighbours
+from thermograd.entropy.neighbours.nearest import check_neighbours, nearest_neighbours
 from thermograd.entropy.points import as_directions, as_points
 from thermograd.entropy.shared_neighbours import mean_of_shared_terms
 from thermograd.entropy.theiler import admissible_neighbours

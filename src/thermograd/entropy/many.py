@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from thermograd.entropy.angles import LAST_PERIOD
 from thermograd.entropy.kozachenko_leonenko import log_ball_volume
+from thermograd.entropy.neighbours.angles import LAST_PERIOD
+from thermograd.entropy.neighbours.threads import thread_count
 from thermograd.entropy.points import as_array
 from thermograd.entropy.shared_neighbours import added_variance
-from thermograd.entropy.threads import thread_count
 from thermograd.errors import InputError
 
 __all__ = ["ManyEstimates", "kozachenko_leonenko_many"]
@@ -185,7 +185,7 @@ def _for_each(work: Callable[[slice], None], slices: list[slice], threads: int |
 
 def _estimate(points: Points, first: int, manifold: str, k: int) -> Array:
     """The fields of each sample; `first` is the number of the first one, for messages."""
-    from thermograd.entropy import compiled_terms as compiled
+    from thermograd.entropy.neighbours import compiled_terms as compiled
 
     batch, n, d = points.shape
     columns, norms = np.empty((batch, d, n)), np.empty((batch, n))
@@ -232,7 +232,7 @@ def _estimate(points: Points, first: int, manifold: str, k: int) -> Array:
 
 
 def _squared_distances(columns: Array, k: int, period: float) -> Array:
-    from thermograd.entropy import compiled_nearest as compiled
+    from thermograd.entropy.neighbours import compiled_nearest as compiled
 
     batch, m, n = columns.shape
     squared = np.empty((batch, n))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermograd.entropy.stream import unit_direction
+from thermograd.entropy.queues.stream import unit_direction
 from thermograd.errors import InputError
 from thermograd.memory import physical_bytes
 

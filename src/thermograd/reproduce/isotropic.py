@@ -28,6 +28,7 @@ __all__ = ["IsotropicReproduction", "reproduce_isotropic"]
 Progress = Callable[[str, int, int], None]
 _PUBLISHED, _SETTLED = 2_000_000, 16_000_000  # iterations; the first are those of IG appendix E
 _QUEUE = 1000  # IG section 5
+_LOGS = 10  # IG appendix E: "the average of the last 10 logs"
 _WINDOWS = 8  # of a settled state
 _READ = "queue's reading"
 
@@ -165,11 +166,12 @@ def reproduce_isotropic(
     check_writable(folder / "published" / "report.html")
     squares = list(grids or published_grids())
     queue = effort.queue(_QUEUE)
-    spec = IsotropicSpec(steps=effort.steps(_PUBLISHED), seed=seed, queue_size=queue, windows=_WINDOWS)
+    spec = IsotropicSpec(steps=effort.steps(_PUBLISHED), seed=seed, queue_size=queue, windows=_LOGS)
     slow = replace(
         spec,
         steps=effort.steps(_SETTLED),
         queue_every=partial(_pace, least=effort.steps(_SETTLED) / 2 / _WINDOWS / queue),
+        windows=None,
         initial_radius=predicted_radius,
     )
     started = time.perf_counter()

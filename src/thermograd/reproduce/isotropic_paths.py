@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["adiabat_runs"]
 
 Progress = Callable[[str, int, int], None]
-_COLD_STEPS, _HOT_STEPS = 16_000_000, 26_000_000
+_COLD_STEPS, _HOT_STEPS = 32_000_000, 26_000_000
 _CHAINS = 4
 _POINTS = 7
 _DIM, _SIGMA2, _QUEUE = 4, 200.0, 4000  # of the hot adiabat
@@ -65,7 +65,7 @@ def adiabat_runs(
     adiabat_cold, fixed_wd = _cold_paths(settled)
     adiabat_hot, others = _hot_paths()
     # The pace of all is the relaxation of the coldest, 1 / (elr (1 + (d-1) T)): drift and noise, which turns
-    # the direction by itself. Eight windows each when cold, seven when hot.
+    # the direction by itself. Sixteen windows each when cold, seven when hot.
     elr = min(point.values["elr"] for point in adiabat_hot)
     slowest = 50 * round(1.0 / (elr * (1.0 + (_DIM - 1) * _HOT[0])) / 50)
     cold = IsotropicSpec(

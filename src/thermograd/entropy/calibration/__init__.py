@@ -1,0 +1,1 @@
+"""How far each estimator can be trusted, measured on laws whose entropy is known."""

@@ -1,0 +1,191 @@
+"""Bounds of all squared distances from a float32 Gram matrix of the first columns.
+
+With ``c`` one of the points and ``y`` the float32 rounding of ``x - c``,
+``|y_i|^2 + |y_j|^2 - 2 y_i . y_j`` is within ``E (|y_i|^2 + |y_j|^2)`` of the squared distance over the
+columns summed so far, ``E = (w + 8) 2^-24 1.01`` for products summed ``w`` at a time in float32, in whatever
+order (Higham 2002, section 3.1: ``w u sum|a b|``, and ``2 sum|a b| <= |a|^2 + |b|^2``; 4 u more for rounding
+``y``, the rest for what is of second order). Sums of these sums are in float64. A distance over some columns
+is at most the distance over all, so the lower bounds hold whatever the other columns are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermograd.entropy.neighbours.columns import WIDTH, Block, Columns
+from thermograd.entropy.neighbours.threads import in_ranges
+
+__all__ = ["PartialGram"]
+
+
+_SQUARE = 32  # of the matrix, mirrored at a time
+_STRIPS = 16  # of rows, multiplied one after another
+_SAMPLED = 256  # rows that a histogram is made of
+
+
+class PartialGram:
+    """Lower and upper bounds of squared distances, tightened by every further block of columns.
+
+    Parameters
+    ----------
+    columns
+        The points.
+    first, stop
+        Range of the rows wanted; columns of the Gram matrix are all points.
+    theiler
+        Pairs of rows no farther apart than this do not count.
+    pool
+        Threads for compiled loops.
+
+    """
+
+    def __init__(
+        self, columns: Columns, first: int, stop: int, theiler: int, pool: ThreadPoolExecutor | None
+    ) -> None:
+        n = columns.n
+        self.first, self.rows, self.theiler = first, stop - first, theiler
+        self.symmetric = self.rows == n
+        self.done = 0
+        """Blocks summed so far."""
+        self._columns, self._pool = columns, pool
+        self._source: Iterator[Block] = columns.blocks(pool)
+        self._inner = np.zeros((self.rows, n))
+        self._norms = np.zeros(n)
+        self._error = (WIDTH + 8) * 2.0**-24 * 1.01
+        self._slack = 0.0
+        self._scale = 1.0
+        self._extra = self._last()
+
+    def _last(self) -> NDArray[np.float64]:
+        rows = np.arange(self.first, self.first + self.rows)
+        extra = self._columns.last(rows[:, None], np.arange(self._columns.n)[None, :])
+        # Added to the bounds as it is; where nothing is periodic one zero stands for all pairs.
+        return np.broadcast_to(np.zeros(()), self._inner.shape) if extra is None else extra
+
+    def add(self, blocks: int) -> None:
+        """Sum further blocks, until ``blocks`` are done."""
+        n = self._columns.n
+        while self.done < blocks:
+            values, a, b = next(self._source)
+            # One of the points, not their mean: an iterate lies nearer to those that follow it.
+            reference = values[n // 2, a:b].astype(np.float64)
+            y = np.empty((n, b - a), dtype=np.float32)
+            if self._rounded(values, a, b, reference, y):
+                self._add_product(y)
+                # What is below float32's range underflows, in y and in products of it.
+                self._slack += (b - a) * 2.0**-100 / self._scale**2
+            self.done += 1
+
+    def _add_product(self, y: NDArray[np.float32]) -> None:
+        from scipy.linalg.blas import ssyrk
+
+        from thermograd.entropy.neighbours import compiled_search
+
+        factor = self._scale**-2
+        if self.symmetric and self._pool is None:
+            # Transposed, because BLAS thinks in columns: its upper triangle is our lower one.
+            compiled_search.add_product(self._inner, ssyrk(1.0, y.T, trans=1).T, factor, 0, True)
+            return
+
+        def strip(start: int, stop: int) -> None:
+            others = y[:stop] if self.symmetric else y  # of a symmetric product, half and a little more
+            product = y[self.first + start : self.first + stop] @ others.T
+            compiled_search.add_product(self._inner, product, factor, start, self.symmetric)
+
+        size = max(32, -(-self.rows // _STRIPS))
+        starts = range(0, self.rows, size)
+        if self._pool is None:
+            for start in starts:
+                strip(start, min(start + size, self.rows))
+            return
+        # The longest rows first, so that all threads end at about the same time.
+        waiting = [
+            self._pool.submit(strip, start, min(start + size, self.rows)) for start in reversed(starts)
+        ]
+        for future in waiting:
+            future.result()
+
+    def _rounded(
+        self,
+        values: NDArray[np.floating[Any]],
+        a: int,
+        b: int,
+        reference: NDArray[np.float64],
+        y: NDArray[np.float32],
+    ) -> bool:
+        """Fill y with the centred, scaled columns and add its squared norms; False if all is zero."""
+        from thermograd.entropy.neighbours import compiled_search
+
+        norms = np.zeros(len(y))
+        for last in (False, True):
+            # The scale, a power of 2, loses no digits and keeps squares within float32's range. That of the
+            # block before mostly does.
+            work = partial(compiled_search.centre, values, a, b, reference, self._scale, y, norms)
+            in_ranges(self._pool, work, len(y))
+            if last or 2.0**-40 < float(norms.max()) < 2.0**40:
+                break
+            size = float(np.abs(values[:, a:b] - reference).max())
+            if size == 0:
+                return False
+            self._scale = math.ldexp(1.0, min(1000, -math.frexp(size)[1]))
+        self._norms += norms / self._scale / self._scale
+        return True
+
+    def nearest(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Upper bounds of the ``k`` smallest partial squared distances of every row, and whose they are."""
+        from thermograd.entropy.neighbours import compiled_search
+
+        if self.symmetric:
+            in_ranges(self._pool, partial(compiled_search.mirror, self._inner), -(-self.rows // _SQUARE))
+        values = np.full((self.rows, k), np.inf)
+        indices = np.full((self.rows, k), -1, dtype=np.intp)
+        kernel: Any = compiled_search.nearest_of_rows
+        work = partial(kernel, *self._bounds(), values, indices)
+        in_ranges(self._pool, work, self.rows)
+        return values, indices
+
+    def histogram(self, near: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+        """About how many pairs have ``near`` over their lower bound in which quarter octave up to 1.
+
+        The last bin holds what is 1 or more, the one before it what is at most a quarter octave less.
+        """
+        from thermograd.entropy.neighbours import compiled_search
+
+        stride = max(1, self.rows // _SAMPLED)
+        counts = np.zeros((-(-self.rows // stride), bins), dtype=np.int64)
+        kernel: Any = compiled_search.histogram
+        work = partial(kernel, *self._bounds(), self.symmetric, near, stride, counts)
+        in_ranges(self._pool, work, len(counts))
+        return np.asarray(counts.sum(axis=0) * (self.rows / len(counts)))
+
+    def within(
+        self, reach: NDArray[np.float64], beyond: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The pairs whose lower bound is at most ``reach`` of either point, but more than ``beyond`` of both.
+
+        Of a symmetric matrix every pair is listed once, ``i > j``, and counts for both of its points; else
+        ``i`` is a row and counts alone.
+        """
+        from thermograd.entropy.neighbours import compiled_search
+
+        before = np.full(self._columns.n, -np.inf) if beyond is None else beyond
+        count: Any = compiled_search.count_open
+        name: Any = compiled_search.list_open
+        counts = np.zeros(self.rows, dtype=np.int64)
+        given = (*self._bounds(), self.symmetric, before, reach)
+        in_ranges(self._pool, partial(count, *given, counts), self.rows)
+        offsets = np.cumsum(counts) - counts
+        total = int(counts.sum())
+        i, j = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
+        in_ranges(self._pool, partial(name, *given, offsets, i, j), self.rows)
+        return i, j
+
+    def _bounds(self) -> tuple[Any, ...]:
+        return self._inner, self._norms, self._extra, self.first, self._error, self._slack, self.theiler
