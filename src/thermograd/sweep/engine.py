@@ -156,27 +156,26 @@ class _Pool:
                 while unfinished:
                     try:
                         finished, unfinished = wait(unfinished, _POLL_SECONDS, FIRST_COMPLETED)
-                    except KeyboardInterrupt:
+                        for future in finished:
+                            i = futures[future]
+                            try:
+                                outcome, reason = future.result()
+                            except BrokenProcessPool:
+                                if progress[i] != _NOT_BEGUN:
+                                    broken.append(i)
+                                continue
+                            if outcome == FATAL:
+                                fatal = fatal or reason
+                                stop.value = 1
+                            elif outcome != STOPPED:
+                                progress[i] = specs[i].total_steps
+                                outcomes[outcome] += 1
+                                del left[i]
+                        if self.on_progress is not None:
+                            self.on_progress(sum(max(done, 0) for done in progress[:]), total)
+                    except KeyboardInterrupt:  # wherever it strikes: what is done lies on disk
                         interrupted = True
                         stop.value = 1
-                        continue
-                    for future in finished:
-                        i = futures[future]
-                        try:
-                            outcome, reason = future.result()
-                        except BrokenProcessPool:
-                            if progress[i] != _NOT_BEGUN:
-                                broken.append(i)
-                            continue
-                        if outcome == FATAL:
-                            fatal = fatal or reason
-                            stop.value = 1
-                        elif outcome != STOPPED:
-                            progress[i] = specs[i].total_steps
-                            outcomes[outcome] += 1
-                            del left[i]
-                    if self.on_progress is not None:
-                        self.on_progress(sum(max(done, 0) for done in progress[:]), total)
             finally:
                 # Whatever ends this block, the pool must not work through the rest of the plan behind it.
                 stop.value = 1
