@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,6 +65,10 @@ class _NumberOr(click.ParamType[Any]):
     type=_NumberOr("stationary", float),
     help="Norm of the weights at the start, or the predicted stationary one; default: 1, as in the papers.",
 )
+@click.option("--windows", type=int, help="Queues of directions at the end of the run; default: half of it.")
+@click.option(
+    "--record-every", type=int, default=50, show_default=True, help="Iterations between readings of the loss."
+)
 @click.option("--threads", type=int, help="Threads; default: one per core.")
 @click.option("--float64", is_flag=True, help="Weights in double precision.")
 @click.option("--resume", is_flag=True, help="Go on from the state files in the folder of the results.")
@@ -86,11 +90,17 @@ def isotropic(
     grids = _grids(published, {name: options.pop(name) for name in ("elr", "lr", "wd", "radius")})
     specs = [_spec(grid, options, several=len(grids) > 1) for grid in grids]
     laboratories = [Laboratory(grid, spec, threads=threads) for grid, spec in zip(grids, specs, strict=True)]
+    paths = [out / f"state-{grid.protocol.__name__}.npz" for grid in grids]
+    if resume:  # all before any runs: what does not fit is said at once
+        _take_up(laboratories, paths)
     with ThreadPoolExecutor(1) as writer:  # averaging and writing takes one core while the next protocol runs
-        written = []
-        for grid, laboratory in zip(grids, laboratories, strict=True):
+        written: list[Future[dict[str, Any]]] = []
+        for grid, laboratory, path in zip(grids, laboratories, paths, strict=True):
             name = grid.protocol.__name__
-            _run(laboratory, out / f"state-{name}.npz", name, resume)
+            _run(laboratory, path, name)
+            for earlier in written:
+                if earlier.done():
+                    earlier.result()  # a full disk ends this now, not after the last protocol
             written.append(writer.submit(_write, laboratory, out, name))
     rows = [future.result() for future in written]
     print_json(rows) if json_ else click.echo(_table(rows))
@@ -118,16 +128,22 @@ def _spec(grid: Grid, options: dict[str, Any], *, several: bool) -> Any:
         chosen["queue_every"] = direction_relaxation
     if chosen["initial_radius"] == "stationary":
         chosen["initial_radius"] = predicted_radius
-    if several and not callable(chosen["queue_every"]):
+    if several and chosen["windows"] is None and not callable(chosen["queue_every"]):
         chosen["windows"] = 10  # "the average of the last 10 logs"
     if several and grid.protocol is FixedSphere:
         chosen["initial_radius"] = None  # meant for the others: a sphere has its own
     return IsotropicSpec(**chosen)
 
 
-def _run(laboratory: Laboratory, path: Path, name: str, resume: bool) -> None:
-    if resume and path.exists():
-        laboratory.load(path)
+def _take_up(laboratories: list[Laboratory], paths: list[Path]) -> None:
+    if not any(path.exists() for path in paths):
+        raise InputError(f"--resume: there is no {paths[0]}; expected the state that an earlier run left")
+    for laboratory, path in zip(laboratories, paths, strict=True):
+        if path.exists():
+            laboratory.load(path)
+
+
+def _run(laboratory: Laboratory, path: Path, name: str) -> None:
     with _saved_when_interrupted(laboratory, path), _bar(name) as show:
         laboratory.advance(max(laboratory.total_steps - laboratory.step, 0), on_progress=show)
     laboratory.save(path)

@@ -48,8 +48,11 @@ def as_array(x: Any, owner: str) -> NDArray[np.floating[Any]]:
         )
     if hasattr(x, "detach"):
         x = x.detach().cpu().numpy()
-    array = np.asanyarray(x)  # a file of its own kind stays one: it is read a few columns at a time
-    if array.dtype not in (np.float32, np.float64):
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError(f"{owner}: points are a masked array; expected the rows that are not masked")
+    # A file stays one, to be read a few columns at a time; other kinds of arrays become plain.
+    array = x if type(x) is np.memmap else np.asarray(x)
+    if array.dtype.newbyteorder("=") not in (np.float32, np.float64):
         raise InputError(f"{owner}: points are of type {array.dtype}; expected float32 or float64")
     return cast("NDArray[np.floating[Any]]", array)
 

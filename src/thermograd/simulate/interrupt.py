@@ -13,15 +13,17 @@ __all__ = ["postponed_interrupt"]
 
 @contextmanager
 def postponed_interrupt() -> Iterator[Callable[[], bool]]:
-    """Inside, the first Ctrl-C is only noted: the function given says whether it came.
+    """Inside, Ctrl-C is only noted, however often it comes: the function given says whether it did.
 
-    A second one interrupts at once. Outside the main thread, where signals cannot be handled, nothing is
-    postponed.
+    A second one that struck at once would leave work half done, with threads of the compiled loop ahead of
+    what is recorded; a piece of work is short. Outside the main thread, where signals cannot be handled,
+    nothing is postponed.
 
     Examples
     --------
     >>> with postponed_interrupt() as interrupted:
-    ...     signal.raise_signal(signal.SIGINT)
+    ...     for _ in range(2):
+    ...         signal.raise_signal(signal.SIGINT)
     ...     interrupted()
     True
 
@@ -35,7 +37,6 @@ def postponed_interrupt() -> Iterator[Callable[[], bool]]:
     def note(_: int, __: FrameType | None) -> None:
         nonlocal came
         came = True
-        signal.signal(signal.SIGINT, usual)
 
     signal.signal(signal.SIGINT, note)
     try:

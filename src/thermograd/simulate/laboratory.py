@@ -25,7 +25,7 @@ from thermograd.states import stationary
 __all__ = ["Laboratory"]
 
 _OWNER = "Laboratory"
-_STATE_VERSION = 1
+_STATE_VERSION = 2  # raised whenever a state would go on along another path
 _CALL_SECONDS = 0.3  # of work between two looks at Ctrl-C and the progress bar
 
 

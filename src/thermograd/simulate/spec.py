@@ -59,8 +59,8 @@ class IsotropicSpec:
         Iterations between them, a multiple of `record_every`; or a rule that says it for each grid point,
         rounded up to whole records and down to what the second half of the run can hold.
     windows
-        Entropies of a grid point at most, the last ones of the run; None: as many as half of it holds.
-        Needs a `queue_every` that is a number.
+        Collect no earlier than so many windows before the end, rounded to whole log intervals; None: from
+        half of the run on. Needs a `queue_every` that is a number.
     initial_radius
         Norm of the weights at the start: a number, a rule, or None for the papers' start (1, and on a fixed
         sphere its radius).

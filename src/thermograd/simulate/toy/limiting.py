@@ -13,6 +13,7 @@ __all__ = ["limits"]
 
 _LEAST_POINTS = 8  # of a window whose halves can be compared
 _DRIFT = 0.2
+_RELAXATIONS = 10  # of the loss near its minimum, where its curvature is about 1
 
 _DESCRIBED = {
     "loss": ("full loss, mean over the window", "$L$"),
@@ -90,7 +91,9 @@ def limits(trace: xr.Dataset, *, fraction: float = 0.5) -> xr.Dataset:
                 found[name][i], found[f"{name}_se"][i] = mean.mean, mean.se
                 found[f"{name}_spread"][i] = series.std(ddof=1) if len(series) > 1 else np.nan
         if window.sum() >= _LEAST_POINTS:
-            settled[i] = not drift(loss[window] - least).matters(_DRIFT)
+            # A run that has hardly begun stays where it is, too.
+            relaxed = float(run["elr"]) * end >= _RELAXATIONS
+            settled[i] = relaxed and not drift(loss[window] - least).matters(_DRIFT)
         found["final_loss"][i], found["steps"][i] = loss[logged][-1], end
     limit = xr.Dataset({name: ("elr", values) for name, values in found.items()}, {"elr": trace["elr"]})
     limit["settled"] = ("elr", settled)
