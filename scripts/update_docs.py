@@ -33,9 +33,9 @@ def main(results: Path, name: str) -> None:
 def copy(results: Path, target: Path, figures: str) -> None:
     """States, figures and tables of one report."""
     target.mkdir(exist_ok=True)
-    kept = [*results.glob("states-*.nc"), *(results / "figures").glob(figures), *(results / "tables").glob("*.md")]
-    for source in sorted(kept):
-        shutil.copy(source, target)
+    for folder, pattern in ((".", "states-*.nc"), ("figures", figures), ("tables", "*.md")):
+        for source in sorted((results / folder).glob(pattern)):
+            shutil.copy(source, target)
 
 
 if __name__ == "__main__":

@@ -374,6 +374,31 @@ def test_ctrl_c_keeps_what_was_done(tmp_path):
     assert_same(laboratory.trace(), whole.trace())
 
 
+def test_a_second_ctrl_c_does_not_tear_the_state(monkeypatch):
+    """Two signals inside one piece of work, before and after the chains have moved."""
+    protocol, spec = (
+        FixedSphere(elr=0.05, radius=1.0),
+        IsotropicSpec(steps=4000, record_every=10, queue_size=0),
+    )
+    whole, laboratory = Laboratory(protocol, spec), Laboratory(protocol, spec)
+    whole.advance()
+    work = laboratory._chains.advance
+
+    def disturbed(logs, records):
+        signal.raise_signal(signal.SIGINT)
+        found = work(logs, records)
+        signal.raise_signal(signal.SIGINT)
+        return found
+
+    monkeypatch.setattr(laboratory._chains, "advance", disturbed)
+    with pytest.raises(KeyboardInterrupt):
+        laboratory.advance()
+    monkeypatch.undo()
+    assert 0 < laboratory.step < laboratory.total_steps
+    laboratory.advance()
+    assert_same(laboratory.trace(), whole.trace())
+
+
 @pytest.mark.parametrize("dim", [2, 40])
 @pytest.mark.parametrize("protocol", [FixedSphere(elr=0.01, radius=0.3), FixedLR(lr=0.01, wd=0.01)])
 def test_other_dimensions(dim, protocol):

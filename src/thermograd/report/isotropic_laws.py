@@ -39,8 +39,8 @@ _SCATTER = 1e-3
 
 CRITERIA = (
     "How the verdicts are given. A law holds when it is met within a tolerance: the radius and the effective "
-    f"decay to {percent(_RADIUS)} in half of the states, a Maxwell relation to {percent(_MAXWELL)}, one of the "
-    f"pressure to {percent(_PRESSURE)}, because finite steps raise it by that much, a heat capacity to "
+    f"decay to {percent(_RADIUS)} in half of the states, a Maxwell relation to {percent(_MAXWELL)}, one of "
+    f"the pressure to {percent(_PRESSURE)}, because finite steps raise it by that much, a heat capacity to "
     f"{percent(_HEAT)}. It fails when it misses that by more than {number(SURE)} standard errors, and is "
     "undecided in between or when the standard error itself is above the tolerance. Energy and entropy, "
     "pooled by temperature, are held to three standard errors: the law fails when the largest pull has a "
@@ -48,8 +48,8 @@ CRITERIA = (
     f"at; each such claim says how small the errors are. V2 holds when at most {percent(_BEYOND)} of "
     "the states have their minimum more than one grid step away by more than 3 standard errors. An adiabat "
     f"holds when its entropies spread by at most {percent(_STAYS)} of what the entropy on the sphere "
-    "changes by and scatter no more than their errors say. Holding to a tolerance is not being exact: read the "
-    "numbers."
+    "changes by and scatter no more than their errors say. Holding to a tolerance is not being exact: read "
+    "the numbers."
 )
 """The rule behind the verdicts, for the reader."""
 
