@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "thermograd"
-FOUNDATION = {"errors", "extras", "files", "memory", "protocol", "autocorrelation"}
+FOUNDATION = {"errors", "extras", "files", "interrupt", "memory", "protocol", "autocorrelation"}
 MAY_IMPORT = {
     "errors": set(),
     "extras": {"errors"},
     "files": {"errors"},
+    "interrupt": set(),
     "memory": {"errors"},
     "protocol": {"errors"},
     "autocorrelation": {"errors"},

@@ -12,11 +12,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thermograd.errors import InputError
+from thermograd.interrupt import postponed_interrupt
 from thermograd.memory import check_memory
 from thermograd.protocol import Grid, Protocol
 from thermograd.simulate.chains import Chains
 from thermograd.simulate.checkpoint import read_state, write_state
-from thermograd.simulate.interrupt import postponed_interrupt
 from thermograd.simulate.record import Record
 from thermograd.simulate.spec import IsotropicSpec
 from thermograd.simulate.traces import make_traces, provenance

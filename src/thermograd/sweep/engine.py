@@ -14,6 +14,7 @@ from pathlib import Path
 
 from thermograd.errors import InputError
 from thermograd.extras import require
+from thermograd.interrupt import postponed_interrupt
 from thermograd.sweep.plan import Plan
 from thermograd.sweep.store import RunStore
 from thermograd.sweep.worker import DONE, FAILED, FATAL, STOPPED, WORKER_ENVIRONMENT, start_worker, work
@@ -140,8 +141,8 @@ class _Pool:
         left = dict.fromkeys(indices)
         broken: list[int] = []
         fatal = ""
-        interrupted = False
         with (
+            postponed_interrupt() as interrupted,
             _environment(WORKER_ENVIRONMENT),
             ProcessPoolExecutor(self.workers, context, start_worker, (progress, stop)) as executor,
         ):
@@ -154,27 +155,25 @@ class _Pool:
                         futures[executor.submit(work, *args)] = i
                 unfinished = set(futures)
                 while unfinished:
-                    try:
-                        finished, unfinished = wait(unfinished, _POLL_SECONDS, FIRST_COMPLETED)
-                        for future in finished:
-                            i = futures[future]
-                            try:
-                                outcome, reason = future.result()
-                            except BrokenProcessPool:
-                                if progress[i] != _NOT_BEGUN:
-                                    broken.append(i)
-                                continue
-                            if outcome == FATAL:
-                                fatal = fatal or reason
-                                stop.value = 1
-                            elif outcome != STOPPED:
-                                progress[i] = specs[i].total_steps
-                                outcomes[outcome] += 1
-                                del left[i]
-                        if self.on_progress is not None:
-                            self.on_progress(sum(max(done, 0) for done in progress[:]), total)
-                    except KeyboardInterrupt:  # wherever it strikes: what is done lies on disk
-                        interrupted = True
+                    finished, unfinished = wait(unfinished, _POLL_SECONDS, FIRST_COMPLETED)
+                    for future in finished:
+                        i = futures[future]
+                        try:
+                            outcome, reason = future.result()
+                        except BrokenProcessPool:
+                            if progress[i] != _NOT_BEGUN:
+                                broken.append(i)
+                            continue
+                        if outcome == FATAL:
+                            fatal = fatal or reason
+                            stop.value = 1
+                        elif outcome != STOPPED:
+                            progress[i] = specs[i].total_steps
+                            outcomes[outcome] += 1
+                            del left[i]
+                    if self.on_progress is not None:
+                        self.on_progress(sum(max(done, 0) for done in progress[:]), total)
+                    if interrupted():
                         stop.value = 1
             finally:
                 # Whatever ends this block, the pool must not work through the rest of the plan behind it.
@@ -182,7 +181,7 @@ class _Pool:
         if fatal:
             kept = len(specs) - len(waiting) + outcomes[DONE]
             raise InputError(f"{fatal}; {kept} finished runs are kept, run again to go on")
-        return list(left), broken, interrupted
+        return list(left), broken, interrupted()
 
 
 def _cores() -> int:
