@@ -16,9 +16,9 @@ def postponed_interrupt() -> Iterator[Callable[[], bool]]:
     """Inside, Ctrl-C is only noted, however often it comes: the function given says whether it did.
 
     An exception can be swallowed by whatever runs when it strikes (a progress bar that asks for the width of
-    the screen), and one that struck at once would leave work half done, with threads of the compiled loop ahead
-    of what is recorded; a piece of work is short. Outside the main thread, where signals cannot be handled,
-    nothing is postponed.
+    the screen), and one that struck at once would leave work half done, with threads of the compiled loop
+    ahead of what is recorded; a piece of work is short. Outside the main thread, where signals cannot be
+    handled, nothing is postponed.
 
     Examples
     --------

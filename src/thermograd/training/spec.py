@@ -13,7 +13,7 @@ from thermograd.protocol import PROTOCOLS, Grid, Protocol
 
 __all__ = ["NUMERICS_VERSION", "Measurement", "TrainSpec", "grid_specs"]
 
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
 """Raised whenever a change alters the numbers that a spec produces, so that old results are not reused."""
 
 
