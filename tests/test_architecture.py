@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "thermograd"
-FOUNDATION = {"errors", "extras", "files", "interrupt", "memory", "protocol", "autocorrelation"}
+FOUNDATION = {"errors", "extras", "files", "state_file", "interrupt", "memory", "protocol", "autocorrelation"}
 MAY_IMPORT = {
     "errors": set(),
     "extras": {"errors"},
     "files": {"errors"},
+    "state_file": {"errors", "files"},
     "interrupt": set(),
     "memory": {"errors"},
     "protocol": {"errors"},

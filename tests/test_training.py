@@ -85,44 +85,56 @@ def test_a_prepared_run_starts_near_its_stationary_radius(protocol):
     assert trace.norm.values.ravel()[0] == pytest.approx(expected, rel=0.15)
 
 
-def test_annealing_cools_once_for_a_grid_and_settling_ends_at_the_protocol_s_own_step(monkeypatch):
-    from thermograd.data import load
-    from thermograd.training import run
+@pytest.fixture
+def watched(monkeypatch):
+    """Every walk's rates, stretch by stretch; annealing walks have one replica, however large the group."""
+    from thermograd.training import run, walk
 
     seen = []
 
-    class Watched(run.Run):
-        def _walk(self, optimizer, batches, count):
-            seen.append((optimizer.param_groups[0]["lr"], batches is self.batches))
-            return super()._walk(optimizer, batches, count)
+    class Watched(walk.Walk):
+        def steps(self, count):
+            seen.append((self._optimizer._rates.tolist(), self._optimizer._radii.tolist()))
+            super().steps(count)
 
+    monkeypatch.setattr(run, "Walk", Watched)
     monkeypatch.setattr(run, "_annealed", {})
+    return seen
+
+
+def test_annealing_cools_once_for_a_grid_and_settling_ends_at_the_protocol_s_own_step(watched, monkeypatch):
+    from thermograd.data import load
+    from thermograd.training import run
+    from thermograd.training.execution import Execution
+
     images, told = load("digits"), []
     cooling = {"anneal": 90, "anneal_from": 0.04, "anneal_to": 0.006, "settle": 8}
-    first = Watched(spec(FixedELR(elr=5e-3, wd=0.01), **cooling), images)
-    assert first.prepare(told.append)
-    annealing = [elr for elr, own in seen if not own]
+    both = [spec(FixedELR(elr=elr, wd=0.01), **cooling) for elr in (5e-3, 2e-3)]
+    first = run.ReplicaRun(both, images, Execution())
+    first.prepare(told.append)
+    annealing = [rates[0] for rates, _ in watched if len(rates) == 1]
     assert annealing == sorted(annealing, reverse=True)
+    assert len(annealing) == 50
     assert annealing[0] < 0.04
     assert annealing[-1] == pytest.approx(0.006)
-    assert [elr for elr, own in seen if own] == [5e-3] * 4
+    settling = [rates for rates, _ in watched if len(rates) == 2]
+    np.testing.assert_allclose(settling, [[5e-3, 2e-3]] * 4)
     assert told == sorted(told)
     assert told[-1] == 98
 
-    seen.clear()
-    other = Watched(spec(FixedLR(lr=0.1, wd=0.01), **cooling), images)
-    assert other.prepare(told.append)
-    assert len(seen) == 4  # it found the annealed weights of its grid
-    alone = run.Run(spec(FixedLR(lr=0.1, wd=0.01), **cooling), images)
+    watched.clear()
+    other = run.ReplicaRun([spec(FixedLR(lr=0.1, wd=0.01), **cooling)], images, Execution())
+    other.prepare(told.append)
+    assert len(watched) == 4  # it found the annealed weights of its grid
+    alone = run.ReplicaRun([spec(FixedLR(lr=0.1, wd=0.01), **cooling)], images, Execution())
     monkeypatch.setattr(run, "_annealed", {})
-    assert alone.prepare(told.append)
-    for p, q in zip(other.parameters, alone.parameters, strict=True):
-        assert torch.equal(p, q)  # found or made, they are the same to the bit
+    alone.prepare(told.append)
+    assert torch.equal(other.network.flat(), alone.network.flat())  # found or made, the same to the bit
 
-    seen.clear()
-    cold = Watched(spec(FixedELR(elr=5e-3, wd=0.01), anneal=0, settle=0), images)
-    assert cold.prepare(told.append)
-    assert seen == []
+    watched.clear()
+    cold = run.ReplicaRun([spec(FixedELR(elr=5e-3, wd=0.01), anneal=0, settle=0)], images, Execution())
+    cold.prepare(told.append)
+    assert watched == []
 
 
 def test_a_run_that_explodes_in_annealing_is_a_result_too():
@@ -140,10 +152,13 @@ def test_the_gradient_noise_splits_the_mean_square_exactly():
 def test_an_exploding_run_is_a_result(monkeypatch):
     from thermograd.training import run
 
-    walked = run.Run._train
-    monkeypatch.setattr(
-        run.Run, "_train", lambda self, *args: math.nan if self.step >= 40 else walked(self, *args)
-    )
+    class Exploding(run.ReplicaRun):
+        def advance(self, on_progress):
+            if self.step >= 40:
+                self.network.weights[0].data[0] = math.inf
+            super().advance(on_progress)
+
+    monkeypatch.setattr(run, "ReplicaRun", Exploding)
     trace = train(spec(PROTOCOLS[1]))
     assert trace.outcome.item() == "diverged"
     assert "between iterations 40 and 60" in trace.outcome_reason.item()

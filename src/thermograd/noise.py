@@ -17,7 +17,7 @@ from torch import Tensor
 
 from thermograd.errors import InputError
 
-__all__ = ["GradientNoise", "gradient_noise"]
+__all__ = ["GradientNoise", "gradient_noise", "gradient_noise_each"]
 
 _GROWTH = 1.1  # draws between two looks at the error grow by this: the cost overshoots by a tenth at most
 
@@ -136,74 +136,130 @@ def gradient_noise(
     3.9 +- 0.2, 102, True
 
     """
+
+    def sample(_: list[bool]) -> list[Tensor]:
+        drawn = sample_gradient()
+        pieces = [drawn] if isinstance(drawn, Tensor) else list(drawn)
+        return [piece[None] if isinstance(piece, Tensor) else piece for piece in pieces]
+
+    return gradient_noise_each(
+        sample, [norm], rtol=rtol, atol=atol, min_draws=min_draws, max_draws=max_draws
+    )[0]
+
+
+def gradient_noise_each(
+    sample_gradients: Callable[[list[bool]], Sequence[Tensor]],
+    norms: Sequence[float],
+    *,
+    rtol: float | None = 0.1,
+    atol: float = 1e-3,
+    min_draws: int = 20,
+    max_draws: int = 1000,
+) -> list[GradientNoise]:
+    """`gradient_noise` of several replicas at once, each as if it were alone.
+
+    Parameters
+    ----------
+    sample_gradients
+        Called with a flag for each replica, whether it still draws; returns tensors ``(R, ...)``, one
+        minibatch gradient for each replica. What it holds for a replica that no longer draws is ignored, and
+        that one's random stream should stand still.
+    norms
+        Norm of the weights of each replica.
+    rtol, atol, min_draws, max_draws
+        As for `gradient_noise`; each replica stops when its own error is small enough.
+
+    Returns
+    -------
+    list of GradientNoise
+        One per replica.
+
+    Raises
+    ------
+    InputError
+        As for `gradient_noise`.
+
+    """
     if rtol is not None:
         _check("rtol", rtol, rtol > 0, "a finite number above 0, or None")
     _check("atol", atol, atol >= 0, "a finite number of at least 0")
-    _check("norm", norm, norm > 0, "a finite number above 0")
+    for norm in norms:
+        _check("norm", norm, norm > 0, "a finite number above 0")
     if rtol is None:
         min_draws = max_draws
     _check("min_draws" if rtol is not None else "max_draws", min_draws, min_draws >= 6, "at least 6 draws")
     _check("max_draws", max_draws, max_draws >= min_draws, f"at least min_draws = {min_draws}")
 
-    record = _Record(sample_gradient)
+    record = _Record(sample_gradients, len(norms))
+    ended: dict[int, GradientNoise] = {}
     look = min_draws
-    while True:
-        record.draw(look)
-        estimate = record.estimate(norm**2)
-        draws = estimate.draws
-        if not math.isfinite(estimate.batch_grad_sq):
-            return estimate
-        if rtol is None:
-            return _ended(estimate, True, f"{draws} draws were asked for")
-        if estimate.grad_sq_se <= rtol * abs(estimate.grad_sq):
-            return _ended(estimate, True, f"the error is within {rtol:g} of grad_sq after {draws} draws")
-        if estimate.grad_sq_se <= atol * estimate.batch_grad_sq:
-            return _ended(
-                estimate, True, f"the error is within {atol:g} of batch_grad_sq after {draws} draws"
-            )
-        if draws >= max_draws:
-            relative = estimate.grad_sq_se / abs(estimate.grad_sq) if estimate.grad_sq else math.inf
-            return _ended(
-                estimate,
-                False,
-                f"max_draws = {max_draws} ended it: the error is {relative:.2g} of grad_sq, wanted {rtol:g}; "
-                f"raise max_draws, rtol or atol, or average over more points",
-            )
-        look = min(max_draws, math.ceil(draws * _GROWTH))
+    while len(ended) < len(norms):
+        record.draw(look, [replica not in ended for replica in range(len(norms))])
+        for replica, norm in enumerate(norms):
+            if replica not in ended:
+                estimate = _verdict(record.estimate(replica, norm**2), rtol, atol, max_draws)
+                if estimate.reason:
+                    ended[replica] = estimate
+        look = min(max_draws, math.ceil(look * _GROWTH))
+    return [ended[replica] for replica in range(len(norms))]
+
+
+def _verdict(estimate: GradientNoise, rtol: float | None, atol: float, max_draws: int) -> GradientNoise:
+    """The estimate with the reason for which it is the last; without one if more draws are needed."""
+    draws = estimate.draws
+    if not math.isfinite(estimate.batch_grad_sq):
+        return estimate
+    if rtol is None:
+        return _ended(estimate, True, f"{draws} draws were asked for")
+    if estimate.grad_sq_se <= rtol * abs(estimate.grad_sq):
+        return _ended(estimate, True, f"the error is within {rtol:g} of grad_sq after {draws} draws")
+    if estimate.grad_sq_se <= atol * estimate.batch_grad_sq:
+        return _ended(estimate, True, f"the error is within {atol:g} of batch_grad_sq after {draws} draws")
+    if draws >= max_draws:
+        relative = estimate.grad_sq_se / abs(estimate.grad_sq) if estimate.grad_sq else math.inf
+        return _ended(
+            estimate,
+            False,
+            f"max_draws = {max_draws} ended it: the error is {relative:.2g} of grad_sq, wanted {rtol:g}; "
+            f"raise max_draws, rtol or atol, or average over more points",
+        )
+    return estimate
 
 
 class _Record:
-    """The running sum of the draws and the scalar products from which everything is computed."""
+    """The running sums of the draws and the scalar products from which everything is computed."""
 
-    def __init__(self, sample_gradient: Callable[[], Tensor | Sequence[Tensor]]) -> None:
-        self._sample = sample_gradient
-        self._pieces: list[Tensor] = []
+    def __init__(self, sample: Callable[[list[bool]], Sequence[Tensor]], replicas: int) -> None:
+        self._sample = sample
+        self._replicas = replicas
         self._past = self._held = self._now = torch.empty(0)
-        self._pending: list[Tensor] = []  # rows (|g|^2, g . past, g . held) on the device, not yet fetched
-        self._rows = np.empty((0, 3))
+        # (|g|^2, g . past, g . held) of each replica on the device, not yet fetched
+        self._pending: list[Tensor] = []
+        self._rows = np.empty((0, 3, replicas))
 
-    def draw(self, draws: int) -> None:
+    def draw(self, draws: int, active: list[bool]) -> None:
         """Draw until there are so many; fetch the products."""
         with torch.no_grad():
             for index in range(len(self._rows), draws):
-                self._load(index)
-                first = index % 2 == 0
-                to_held = self._now.new_zeros(()) if first else self._now @ self._held
-                self._pending.append(torch.stack([self._now @ self._now, self._now @ self._past, to_held]))
+                self._load(index, active)
+                now, first = self._now, index % 2 == 0
+                square, to_past = torch.linalg.vecdot(now, now), torch.linalg.vecdot(now, self._past)
+                to_held = torch.zeros_like(square) if first else torch.linalg.vecdot(now, self._held)
+                self._pending.append(torch.stack([square, to_past, to_held]))
                 # The first of a pair waits: both want their product with the sum before the pair.
                 if first:
                     self._held, self._now = self._now, self._held
                 else:
                     self._past += self._held
                     self._past += self._now
-            self._rows = np.concatenate([self._rows, torch.stack(self._pending).cpu().numpy()])
+            if self._pending:
+                self._rows = np.concatenate([self._rows, torch.stack(self._pending).cpu().numpy()])
             self._pending = []
 
-    def _load(self, index: int) -> None:
-        """Draw one gradient into the flat float64 buffer."""
+    def _load(self, index: int, active: list[bool]) -> None:
+        """Draw one gradient of each replica into the flat float64 buffer."""
         with torch.enable_grad():
-            drawn = self._sample()
-        pieces = [drawn] if isinstance(drawn, Tensor) else list(drawn)
+            pieces = list(self._sample(active))
         for position, piece in enumerate(pieces):
             if not isinstance(piece, Tensor) or not piece.is_floating_point():
                 kind = piece.dtype if isinstance(piece, Tensor) else type(piece).__name__
@@ -212,29 +268,30 @@ class _Record:
                 )
         if index == 0:
             self._shapes = [piece.shape for piece in pieces]
-            total = sum(piece.numel() for piece in pieces)
+            total = sum(piece.numel() for piece in pieces) // self._replicas
             if total == 0:
                 raise InputError("gradient_noise: the gradient is empty; expected at least one number")
             device = pieces[0].device
             if device.type == "mps":  # has no float64
                 device = torch.device("cpu")
             self._past, self._held, self._now = torch.zeros(
-                3, total, dtype=torch.float64, device=device
+                3, self._replicas, total, dtype=torch.float64, device=device
             ).unbind()
         shapes = [piece.shape for piece in pieces]
         if shapes != self._shapes:
             raise InputError(
-                f"gradient_noise: draw {index} has shapes {[tuple(s) for s in shapes]}; "
-                f"expected those of the first, {[tuple(s) for s in self._shapes]}"
+                f"gradient_noise: draw {index} has shapes {[tuple(s[1:]) for s in shapes]}; "
+                f"expected those of the first, {[tuple(s[1:]) for s in self._shapes]}"
             )
         start = 0
         for piece in pieces:
-            self._now[start : start + piece.numel()].copy_(piece.detach().reshape(-1))
-            start += piece.numel()
+            flat = piece.detach().reshape(self._replicas, -1)
+            self._now[:, start : start + flat.shape[1]].copy_(flat)
+            start += flat.shape[1]
 
-    def estimate(self, scale: float) -> GradientNoise:
+    def estimate(self, replica: int, scale: float) -> GradientNoise:
         """Everything but the verdict, from the products; squared norms times ``scale``."""
-        squares, with_past, with_held = self._rows.T
+        squares, with_past, with_held = self._rows[:, :, replica].T
         draws = len(squares)
         if not np.isfinite(squares).all():
             bad = int(np.argmin(np.isfinite(squares)))

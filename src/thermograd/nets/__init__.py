@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from thermograd.nets.invariance import InvarianceReport, scale_invariant_parameters
     from thermograd.nets.normalise import BatchNorm, batch_norm
     from thermograd.nets.registry import ARCHITECTURES, build, weight_count
+    from thermograd.nets.replicas import Replicas, losses
     from thermograd.nets.resnet import ResNet18
     from thermograd.nets.weights import dimension, set_norm, weight_norm
 
@@ -21,10 +22,12 @@ __all__ = [
     "BatchNorm",
     "ConvNet",
     "InvarianceReport",
+    "Replicas",
     "ResNet18",
     "batch_norm",
     "build",
     "dimension",
+    "losses",
     "scale_invariant_parameters",
     "set_norm",
     "weight_count",
@@ -36,10 +39,12 @@ _HOME = {
     "BatchNorm": "normalise",
     "ConvNet": "convnet",
     "InvarianceReport": "invariance",
+    "Replicas": "replicas",
     "ResNet18": "resnet",
     "batch_norm": "normalise",
     "build": "registry",
     "dimension": "weights",
+    "losses": "replicas",
     "scale_invariant_parameters": "invariance",
     "set_norm": "weights",
     "weight_count": "registry",

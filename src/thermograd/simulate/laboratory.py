@@ -16,7 +16,7 @@ from thermograd.interrupt import postponed_interrupt
 from thermograd.memory import check_memory
 from thermograd.protocol import Grid, Protocol
 from thermograd.simulate.chains import Chains
-from thermograd.simulate.checkpoint import read_state, write_state
+from thermograd.state_file import read_state, write_state
 from thermograd.simulate.record import Record
 from thermograd.simulate.spec import IsotropicSpec
 from thermograd.simulate.traces import make_traces, provenance

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from thermograd.errors import FailedWorkError
 from thermograd.sweep.plan import Plan
 from thermograd.sweep.store import RunStore
-from thermograd.training.loop import empty_trace
+from thermograd.training.trace import empty_trace
 
 if TYPE_CHECKING:
     import xarray as xr

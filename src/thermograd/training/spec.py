@@ -11,10 +11,14 @@ from thermograd.errors import InputError
 from thermograd.nets.registry import ARCHITECTURES
 from thermograd.protocol import PROTOCOLS, Grid, Protocol
 
-__all__ = ["NUMERICS_VERSION", "Measurement", "TrainSpec", "grid_specs"]
+__all__ = ["NUMERICS_VERSION", "PRECISIONS", "Measurement", "TrainSpec", "grid_specs"]
 
-NUMERICS_VERSION = 2
+NUMERICS_VERSION = 3
 """Raised whenever a change alters the numbers that a spec produces, so that old results are not reused."""
+
+
+PRECISIONS = ("float32", "bfloat16")
+"""In what the convolutions of a run may be computed."""
 
 
 def _whole(owner: str, name: str, value: object, least: int) -> None:
@@ -39,6 +43,12 @@ class Measurement:
         Minibatch gradients drawn at the frozen weights of each log point for the U-statistic of |E g|^2.
         A stationary average wants many points with few draws each: 20 draws at 100 points give a smaller
         error than 1000 draws at two.
+    noise_rtol
+        Draw more than `noise_draws`, until the standard error of |E g|^2 is within this part of it, at most
+        `noise_max_draws`: for a few points that must each be right, such as a signal-to-noise ratio over
+        time. ``None``: exactly `noise_draws`, which is right for averages over many points.
+    noise_max_draws
+        See `noise_rtol`.
     queue_size
         Directions in one window of the entropy queue.
     queue_every
@@ -50,6 +60,8 @@ class Measurement:
     log_until: int | None = None
     log_points: int = 0
     noise_draws: int = 20
+    noise_rtol: float | None = None
+    noise_max_draws: int = 1000
     queue_size: int = 200
     queue_every: int = 10
 
@@ -58,6 +70,9 @@ class Measurement:
             _whole("Measurement", name, getattr(self, name), least)
         _whole("Measurement", "queue_size", self.queue_size, 4)
         _whole("Measurement", "queue_every", self.queue_every, 1)
+        _whole("Measurement", "noise_max_draws", self.noise_max_draws, self.noise_draws)
+        if self.noise_rtol is not None and not 0 < self.noise_rtol < float("inf"):
+            raise InputError(f"Measurement: noise_rtol is {self.noise_rtol!r}; expected a number above 0")
         if self.log_until is not None:
             _whole("Measurement", "log_until", self.log_until, 0)
 
@@ -80,6 +95,9 @@ class TrainSpec:
         Iterations of SGD.
     batch_size
         Images per minibatch, drawn independently with replacement.
+    precision
+        ``"float32"``, or ``"bfloat16"`` for convolutions of rounded numbers (weights, their update and
+        everything measured stay float32): faster on a GPU, and an additional noise.
     initial_radius
         Norm of the weights at the start at fixed ELR or LR (the papers start at 1). ``None``: the stationary
         radius that the gradients at the start predict, which saves its relaxation. On the fixed sphere the
@@ -107,6 +125,7 @@ class TrainSpec:
     subset: int | None = None
     steps: int = 20_000
     batch_size: int = 128
+    precision: str = "float32"
     initial_radius: float | None = None
     anneal: int = 5_000
     anneal_from: float = 0.04
@@ -119,6 +138,9 @@ class TrainSpec:
         if self.architecture not in ARCHITECTURES:
             expected = f"expected one of {', '.join(ARCHITECTURES)}"
             raise InputError(f"TrainSpec: architecture is {self.architecture!r}; {expected}")
+        if self.precision not in PRECISIONS:
+            expected = f"expected one of {', '.join(PRECISIONS)}"
+            raise InputError(f"TrainSpec: precision is {self.precision!r}; {expected}")
         for name, least in (
             ("width", 1),
             ("steps", 1),

@@ -1,10 +1,10 @@
-"""A simulation's state in a file: plain arrays and the settings they belong to, written all or nothing."""
+"""The state of unfinished work in a file: plain arrays and the settings they belong to, all or nothing."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,26 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermograd.errors import InputError
-from thermograd.files import atomic_write
+from thermograd.files import atomic_open
 
-__all__ = ["read_state", "write_state"]
+__all__ = ["previous_state", "read_latest_state", "read_state", "write_state"]
 
 _SETTINGS = "settings"
 
 
 def write_state(
-    path: str | os.PathLike[str], settings: Mapping[str, object], arrays: Mapping[str, NDArray[Any]]
+    path: str | os.PathLike[str],
+    settings: Mapping[str, object],
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    keep_previous: bool = False,
 ) -> Path:
-    """Write settings and arrays to an npz file, atomically.
+    """Write settings and arrays to an npz file, atomically, each array with its CRC-32.
 
     Parameters
     ----------
     path
         The file; its folder is made if it is missing.
     settings
-        What JSON can hold: they decide which simulation may take the state up again.
+        What JSON can hold: they decide which work may take the state up again.
     arrays
         Numbers only: nothing in the file can run when it is read.
+    keep_previous
+        Whether the state that lay there stays, at `previous_state(path)`.
 
     Raises
     ------
@@ -49,11 +55,16 @@ def write_state(
     {'x': array([0, 1])}
 
     """
-    content = io.BytesIO()
     everything: dict[str, Any] = {_SETTINGS: np.array(json.dumps(settings)), **arrays}
-    np.savez(content, **everything)
-    atomic_write(path, content.getvalue())
+    with atomic_open(path, previous=previous_state(path) if keep_previous else None) as handle:
+        np.savez(handle, **everything)
     return Path(path)
+
+
+def previous_state(path: str | os.PathLike[str]) -> Path:
+    """Where the state before the one at `path` is kept."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def read_state(path: str | os.PathLike[str], settings: Mapping[str, object]) -> dict[str, NDArray[Any]]:
@@ -64,7 +75,7 @@ def read_state(path: str | os.PathLike[str], settings: Mapping[str, object]) -> 
     path
         A file of :func:`write_state`.
     settings
-        Those of the simulation that asks.
+        Those of the work that asks.
 
     Returns
     -------
@@ -81,24 +92,22 @@ def read_state(path: str | os.PathLike[str], settings: Mapping[str, object]) -> 
     --------
     >>> read_state("nowhere.npz", {})
     Traceback (most recent call last):
-    thermograd.errors.InputError: nowhere.npz: no such file; expected the state of a simulation
+    thermograd.errors.InputError: nowhere.npz: no such file; expected a saved state
 
     """
     source = Path(path)
     if not source.is_file():
-        raise InputError(f"{source}: no such file; expected the state of a simulation")
+        raise InputError(f"{source}: no such file; expected a saved state")
     try:
-        # From memory: of a damaged file NumPy would leave the handle open.
-        with np.load(io.BytesIO(source.read_bytes()), allow_pickle=False) as file:
+        # Opened here: of a damaged file NumPy would leave the handle open.
+        with source.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         saved = json.loads(str(arrays.pop(_SETTINGS)))
         if not isinstance(saved, dict):
             raise ValueError("its settings are no table")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"{source}: cannot be read ({reason}); expected the state of a simulation"
-        ) from error
+        raise InputError(f"{source}: cannot be read ({reason}); expected a saved state") from error
     own = json.loads(json.dumps(settings))  # tuples become lists, as in the file
     for name in own:
         if saved.get(name) != own[name]:
@@ -107,6 +116,27 @@ def read_state(path: str | os.PathLike[str], settings: Mapping[str, object]) -> 
                 f"expected {_short(own[name])}"
             )
     return arrays
+
+
+def read_latest_state(
+    path: str | os.PathLike[str], settings: Mapping[str, object]
+) -> dict[str, NDArray[Any]] | None:
+    """The state at `path`, or the one before it, or None: whichever is whole and has these settings.
+
+    Warns
+    -----
+    RuntimeWarning
+        For each file that is there and cannot be used, with the reason, and what is done instead.
+
+    """
+    candidates = [candidate for candidate in (Path(path), previous_state(path)) if candidate.exists()]
+    for candidate in candidates:
+        try:
+            return read_state(candidate, settings)
+        except InputError as error:
+            instead = "the state before it is tried" if candidate == Path(path) else "the work begins anew"
+            warnings.warn(f"{error}; {instead}", RuntimeWarning, stacklevel=2)
+    return None
 
 
 def _short(value: object) -> str:
