@@ -13,6 +13,7 @@ import click
 
 from thermograd.errors import InputError
 from thermograd.protocol import PROTOCOLS, Grid, Protocol
+from thermograd.training.spec import PRECISIONS
 
 __all__ = [
     "VALUES",
@@ -140,6 +141,13 @@ def run_options(command: Command) -> Command:
         ),
         click.option("--batch-size", type=click.IntRange(2), default=128, show_default=True),
         click.option(
+            "--precision",
+            type=click.Choice(PRECISIONS),
+            default="float32",
+            show_default=True,
+            help="Of the convolutions.",
+        ),
+        click.option(
             "--initial-radius",
             type=float,
             help="Weight norm at the start; default: the predicted stationary one.",
@@ -169,11 +177,31 @@ def run_options(command: Command) -> Command:
             help="Iterations between logs.",
         ),
         click.option(
+            "--log-until",
+            type=click.IntRange(0),
+            help="Log evenly up to here, then --log-points evenly in the logarithm; default: to the end.",
+        ),
+        click.option(
+            "--log-points", type=click.IntRange(0), default=0, show_default=True, help="See --log-until."
+        ),
+        click.option(
             "--noise-draws",
             type=click.IntRange(6),
             default=20,
             show_default=True,
             help="Gradients per log point.",
+        ),
+        click.option(
+            "--noise-rtol",
+            type=float,
+            help="Draw more gradients, until |E g|^2 is known to this part of it; default: no more.",
+        ),
+        click.option(
+            "--noise-max-draws",
+            type=click.IntRange(6),
+            default=1000,
+            show_default=True,
+            help="At most so many.",
         ),
         click.option(
             "--queue-size",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from thermograd.data import absolute
@@ -10,7 +11,7 @@ from thermograd.training.spec import Measurement, TrainSpec
 
 __all__ = ["template"]
 
-_MEASUREMENT = ("log_every", "noise_draws", "queue_size", "queue_every")
+_MEASUREMENT = tuple(field.name for field in fields(Measurement))
 
 
 def template(protocol: Protocol, *, data: str, **run: Any) -> TrainSpec:

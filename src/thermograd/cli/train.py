@@ -20,6 +20,7 @@ __all__ = ["train"]
 @click.option("--wd", type=float, help="Weight decay.")
 @click.option("--radius", type=float, help="Radius of the fixed sphere.")
 @run_options
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="NetCDF file for the trace.")
 @config_option
 @json_option
@@ -28,22 +29,36 @@ def train(
     elr: float | None,
     wd: float | None,
     radius: float | None,
+    device: str,
     out: Path,
     json_: bool,
     **run: Any,
 ) -> None:
-    """Train one network under one protocol and print its stationary state."""
+    """Train one network under one protocol and print its stationary state.
+
+    Interrupted, or killed, the same command goes on where it was: its state lies beside the trace.
+    """
     from thermograd.cli.progress import progress_bar
     from thermograd.cli.specs import template
     from thermograd.files import check_writable
+    from thermograd.interrupt import postponed_interrupt
     from thermograd.states import save, stationary, summarise_point
     from thermograd.training import train as call
+    from thermograd.training.group import clear_checkpoint
 
     spec = template(protocol_of({"lr": lr, "elr": elr, "wd": wd, "radius": radius}), **run)
     check_writable(out)
-    with progress_bar("training") as show:
-        trace = call(spec, on_progress=lambda done: show(done, spec.total_steps))
+    checkpoint = out.with_name(f"{out.name}.unfinished.npz")
+    with postponed_interrupt() as interrupted, progress_bar("training") as show:
+
+        def on_progress(done: int) -> None:
+            show(done, spec.total_steps)
+            if interrupted():
+                raise KeyboardInterrupt
+
+        trace = call(spec, device=device, on_progress=on_progress, checkpoint=checkpoint)
     save(trace, out)
+    clear_checkpoint(checkpoint)
     summary = summarise_point(stationary(trace))
     if json_:
         print_json(summary)
