@@ -2,9 +2,9 @@
 
     python benchmarks/engine.py [--seconds 3] [--output benchmarks/results/engine.json]
 
-The plain loop is one run as one writes it: torch's own modules and optimizer, all cores, a loss and a gradient
-norm read at every step, and at each log point thousands of minibatch gradients (the papers take 4000) for the
-plug-in estimate of |E g|^2. The engine is what a sweep does: one process per core, each computing as many
+The plain loop is one run as one writes it: torch's own modules and optimizer, all cores, a loss and a
+gradient norm read at every step, and at each log point thousands of minibatch gradients (the papers take
+4000) for the plug-in estimate of |E g|^2. The engine is what a sweep does: one process per core, each computing as many
 replicas at once as its calibration picks. Both are timed in turn, several times; the fastest counts.
 
 Reported: throughput in replica-steps per second; share of the peak FLOP/s of a matrix product on the same
@@ -200,7 +200,7 @@ def _gemm() -> float:
 
 
 def step_flops(case: tuple[str, int, str]) -> float:
-    """FLOPs of the convolutions of one step: forward, gradient by weights, gradient by input but the first."""
+    """FLOPs of a step's convolutions: forward, gradient by weights, gradient by input but the first."""
     data = images(case[2])
     net = build(case[0], case[1], data.train_images.shape[1], 10)
     sizes: list[float] = []
@@ -274,7 +274,8 @@ def whole_run(
     ours = PAPER["steps"] * step + measuring
     print(
         f"{result['case']:22s} a run of {PAPER['steps']:.0e} iterations: plain {theirs / 3.6e6:.2f} h, "
-        f"engine {ours / 3.6e6:.2f} h: {theirs / ours:.2f}x; measuring costs {measuring / (ours - measuring):.1%}"
+        f"engine {ours / 3.6e6:.2f} h: {theirs / ours:.2f}x; "
+        f"measuring costs {measuring / (ours - measuring):.1%}"
     )
     return {
         "case": result["case"],
@@ -298,7 +299,7 @@ def window_times(dim: int, size: int) -> dict[str, float]:
 
 
 def really_run(seconds_scale: int) -> dict[str, object]:
-    """The schedule at a hundredth of its length on the digits, run both ways: 200 log points, all measured."""
+    """The schedule at a hundredth of its length on the digits, really run both ways, with 200 log points."""
     steps = PAPER["steps"] // seconds_scale
     every, draws = steps // PAPER["log_points"], PAPER["gradients"] // seconds_scale
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
@@ -343,9 +344,9 @@ def _engine_run(steps: int, every: int, draws: int, replicas: int) -> float:
 def sampling_errors() -> dict[str, object]:
     """What error a stationary mean of |E g|^2 has, per gradient drawn: many at few points, few at many.
 
-    At each point of a stationary run, both estimates are taken: 2000 draws with the plug-in of the plain loop,
-    and 20 with the U-statistic. The spread over points holds what the weights do between them and what the
-    draws add.
+    At points of a stationary run both estimates are taken: 2000 draws with the plug-in of the plain loop, and
+    20 with the U-statistic. The spread over points holds what the weights do between them and what the draws
+    add.
     """
     torch.set_num_threads(1)
     data = load("digits")
