@@ -4,8 +4,9 @@
 
 The plain loop is one run as one writes it: torch's own modules and optimizer, all cores, a loss and a
 gradient norm read at every step, and at each log point thousands of minibatch gradients (the papers take
-4000) for the plug-in estimate of |E g|^2. The engine is what a sweep does: one process per core, each computing as many
-replicas at once as its calibration picks. Both are timed in turn, several times; the fastest counts.
+4000) for the plug-in estimate of |E g|^2. The engine is what a sweep does: one process per core, each
+computing as many replicas at once as its calibration picks. Both are timed in turn, several times; the
+fastest counts.
 
 Reported: throughput in replica-steps per second; share of the peak FLOP/s of a matrix product on the same
 cores; the time of a whole run of the papers' ConvNet schedule, put together from the measured times of steps,

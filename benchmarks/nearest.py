@@ -1,11 +1,12 @@
 """Nearest neighbours of a queue of weights: scikit-learn's brute force in float64 against ours.
 
-    python benchmarks/nearest.py [--seconds 20] [--large] [--scaling] [--output nearest.json]
+    python benchmarks/nearest.py [--seconds 20] [--dtype float32] [--large] [--scaling] [--output nearest.json]
 
 Both are timed in turn in one process, so that whatever else the machine does strikes both; the minimum
 counts. ``cpu_s`` is the processors' time, which other work on the machine changes less. Angles: for
 scikit-learn they are converted with numpy as one writes it, and the conversion is timed on both sides
-(scikit-learn ignores that the last angle is periodic). ``log_difference`` is by how much the mean log
+(scikit-learn ignores that the last angle is periodic). With ``--dtype float32`` ours reads float32, as queues
+hold it, and scikit-learn the same numbers in float64, converted beforehand. ``log_difference`` is by how much the mean log
 distance differs: times d, the entropy. ``--large``: (4000, 97 200), ours alone. Peak memory is that of a
 fresh process, on top of the data.
 """
@@ -76,19 +77,20 @@ def in_turn(calls: dict[str, Callable[[], np.ndarray]], seconds: float) -> tuple
 
 
 def contestants(x: np.ndarray) -> dict[str, tuple[Callable[[], np.ndarray], Callable[[], np.ndarray]]]:
+    double = np.asarray(x, dtype=np.float64)
     return {
-        "euclidean": (lambda: sklearn_brute(x), lambda: nearest_neighbours(x).distance[:, 0]),
+        "euclidean": (lambda: sklearn_brute(double), lambda: nearest_neighbours(x).distance[:, 0]),
         "chart": (
-            lambda: sklearn_brute(angles_as_one_writes_them(x)),
+            lambda: sklearn_brute(angles_as_one_writes_them(double)),
             lambda: chart_neighbours(x)[0].distance[:, 0],
         ),
     }
 
 
-def compare(n: int, d: int, seconds: float) -> list[dict]:
+def compare(n: int, d: int, seconds: float, dtype: str) -> list[dict]:
     results = []
     for name, step in WALKS.items():
-        x = walk(n, d, step)
+        x = walk(n, d, step, dtype)
         for space, (theirs, ours) in contestants(x).items():
             times, answers = in_turn({"scikit-learn": theirs, "thermograd": ours}, seconds)
             ratio = times["scikit-learn"]["min_s"] / times["thermograd"]["min_s"]
@@ -104,6 +106,7 @@ def compare(n: int, d: int, seconds: float) -> list[dict]:
                 {
                     "sample": name,
                     "space": space,
+                    "dtype": dtype,
                     "n": n,
                     "d": d,
                     "speedup": ratio,
@@ -185,6 +188,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=20.0, help="per comparison")
+    parser.add_argument(
+        "--dtype", default="float64", choices=("float64", "float32"), help="of the comparison"
+    )
     parser.add_argument("--large", action="store_true", help="also (4000, 97200): needs 6 GB")
     parser.add_argument("--scaling", action="store_true", help="also the cost against n and d")
     parser.add_argument("--output", type=Path, help="write the results here as JSON")
@@ -199,7 +205,7 @@ def main() -> None:
         if options.output:
             options.output.write_text(json.dumps(results, indent=2) + "\n")
 
-    results["comparison"] = compare(1000, 43_692, options.seconds)
+    results["comparison"] = compare(1000, 43_692, options.seconds, options.dtype)
     save()
     if options.scaling:
         sizes = [(n, 24_408) for n in (250, 500, 1000, 2000)] + [(1000, d) for d in (6084, 43_692, 97_200)]

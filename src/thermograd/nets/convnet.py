@@ -85,7 +85,9 @@ class ConvNet(nn.Module):
         """Logits ``(batch, num_classes)`` of images ``(batch, in_channels, height, width)``."""
         x = prepare_input("ConvNet", x, self.in_channels)
         if self.kernel == "banded" or (self.kernel == "auto" and self._banded_pays(x)):
-            features = banded_features(x[None], [w[None] for w in self.convs.parameters()])[0].amax((0, 2)).t()
+            features = (
+                banded_features(x[None], [w[None] for w in self.convs.parameters()])[0].amax((0, 2)).t()
+            )
         else:
             for layer, conv in enumerate(self.convs):
                 x = relu(batch_norm(conv(x)), inplace=True)

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from thermograd.errors import InputError
 from thermograd.nets.convnet import ConvNet
 from thermograd.nets.resnet import ResNet18
-from thermograd.nets.stacked import KERNELS, Shape, choose
+from thermograd.nets.stacked import CONVOLUTIONS, KERNELS, Shape, choose
 from thermograd.nets.weights import trainable
 
 __all__ = ["Replicas", "losses"]
@@ -30,6 +30,10 @@ class Replicas(nn.Module):
     kernel
         How they are computed, a key of :data:`thermograd.nets.stacked.KERNELS`. "auto" takes the fastest for
         the first images seen, and stays with it. The results differ by round-off only.
+
+    precision
+        ``"float32"``, or ``"bfloat16"``: what enters and leaves a convolution, in both directions, is rounded
+        to it; weights, normalisation and heads stay as they are.
 
     Attributes
     ----------
@@ -61,8 +65,15 @@ class Replicas(nn.Module):
     head_weight: Tensor
     head_bias: Tensor | None
 
-    def __init__(self, networks: Sequence[nn.Module], *, kernel: str = "auto") -> None:
+    def __init__(
+        self, networks: Sequence[nn.Module], *, kernel: str = "auto", precision: str = "float32"
+    ) -> None:
         super().__init__()
+        if precision not in CONVOLUTIONS:
+            raise InputError(
+                f"Replicas: precision is {precision!r}; expected one of {', '.join(CONVOLUTIONS)}"
+            )
+        self.precision = precision
         if kernel != "auto" and kernel not in KERNELS:
             raise InputError(f"Replicas: kernel is {kernel!r}; expected one of auto, {', '.join(KERNELS)}")
         first = _alike(networks)
@@ -92,11 +103,13 @@ class Replicas(nn.Module):
                 f" expected ({self.count}, batch, {self.in_channels}, height, width)"
             )
         self._resolve(images)
-        features = KERNELS[self.kernel].features(self.architecture, images, list(self._weights))
-        head = self.head_weight.transpose(1, 2)
+        features = KERNELS[self.kernel].features(
+            self.architecture, images, list(self._weights), CONVOLUTIONS[self.precision]
+        )
+        # Examples innermost: `losses` reads them so, several at once.
         if self.head_bias is None:
-            return torch.bmm(features, head)
-        return torch.baddbmm(self.head_bias[:, None], features, head)
+            return torch.bmm(self.head_weight, features).transpose(1, 2)
+        return torch.baddbmm(self.head_bias[:, :, None], self.head_weight, features).transpose(1, 2)
 
     @torch.no_grad()
     def flat(self) -> Tensor:
@@ -117,7 +130,7 @@ class Replicas(nn.Module):
             raise InputError(
                 f"Replicas: weights have shape {tuple(weights.shape)}; expected ({self.count}, {self.dim})"
             )
-        parts = weights.split([w[0].numel() for w in self._weights], 1)
+        parts = torch.split(weights, [w[0].numel() for w in self._weights], 1)
         for w, part in zip(self._weights, parts, strict=True):
             w.copy_(part.reshape(w.shape))
 
@@ -152,7 +165,15 @@ class Replicas(nn.Module):
                 " height and width multiples of 8"
             )
         shape = Shape(
-            self.architecture, self.width, self.count, channels, height, columns, images.device.type
+            self.architecture,
+            self.width,
+            self.count,
+            channels,
+            height,
+            columns,
+            images.device.type,
+            images.dtype,
+            self.precision,
         )
         if self.kernel == "auto":
             self.kernel = choose(shape)
@@ -214,5 +235,4 @@ def losses(logits: Tensor, labels: Tensor) -> Tensor:
     tensor([2.3026, 2.3026])
 
     """
-    each = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
-    return each.view(labels.shape).mean(1)
+    return cross_entropy(logits.transpose(1, 2), labels, reduction="none").mean(1)

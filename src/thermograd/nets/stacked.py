@@ -1,7 +1,7 @@
 """The kernels of batched networks: how R replicas of one architecture are computed, and which way pays.
 
-A kernel takes images ``(R, B, C, H, W)`` - their strides are the kernel's own choice - and the stacked weights
-``(R, out, in, k, k)``, and returns features ``(R, B, F)``. All kernels compute the same function.
+A kernel takes images ``(R, B, C, H, W)``, whose strides are the kernel's own choice, and the stacked weights
+``(R, out, in, k, k)``, and returns features ``(R, F, B)``. All kernels compute the same function.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, relu
 
 from thermograd.nets.banded import banded_features
-from thermograd.nets.normalise import batch_norm
+from thermograd.nets.compiled import compiled_features
+from thermograd.nets.normalise import batch_norm, steady_batch_norm
 
-__all__ = ["KERNELS", "Kernel", "Shape", "choose"]
+__all__ = ["CONVOLUTIONS", "KERNELS", "Kernel", "Shape", "choose"]
+
+Convolution = Callable[..., Tensor]
+"""``(x, weight, *, stride, padding, groups) -> y``, as `torch.nn.functional.conv2d`."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Shape:
     height: int
     columns: int
     device: str
+    dtype: torch.dtype = torch.float32
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -45,39 +51,58 @@ class Kernel:
     gather
         Prepared images and an index ``(R, B)`` to images ``(R, B, C, H, W)`` in the kernel's own layout.
     features
-        Images and stacked weights to features ``(R, B, F)``; images in another layout are copied.
+        Architecture, images, stacked weights and a convolution to features ``(R, F, B)``; images in another
+        layout are copied.
+    counts
+        Whether the bits of a replica may depend on how many there are.
 
     """
 
     applies: Callable[[Shape], bool]
     prepare: Callable[[Tensor], Tensor]
     gather: Callable[[Tensor, Tensor], Tensor]
-    features: Callable[[str, Tensor, Sequence[Tensor]], Tensor]
+    features: Callable[[str, Tensor, Sequence[Tensor], Convolution], Tensor]
+    counts: bool = False
+
+
+# -- the convolution of the general kernels ------------------------------------------------------------------
+
+
+def _rounded(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
+    # Only the products see rounded numbers: what is normalised, added up and stored is float32.
+    y = conv2d(x.bfloat16(), weight.bfloat16(), stride=stride, padding=padding, groups=groups)
+    return y.float()
+
+
+CONVOLUTIONS: dict[str, Convolution] = {"float32": conv2d, "bfloat16": _rounded}
+"""By the precision of the factors."""
 
 
 # -- the two architectures on channels (B, groups * C, H, W) -------------------------------------------------
 
 
-def _convnet(x: Tensor, weights: Sequence[Tensor], groups: int) -> Tensor:
+def _convnet(x: Tensor, weights: Sequence[Tensor], groups: int, convolve: Convolution) -> Tensor:
+    norm = batch_norm if groups == 1 else steady_batch_norm
     for layer, weight in enumerate(weights):
-        x = relu(batch_norm(conv2d(x, weight, padding=1, groups=groups)), inplace=True)
+        x = relu(norm(convolve(x, weight, padding=1, groups=groups)), inplace=True)
         if layer > 0:
             x = max_pool2d(x, 2)
     return x.amax((2, 3))
 
 
-def _resnet18(x: Tensor, weights: Sequence[Tensor], groups: int) -> Tensor:
+def _resnet18(x: Tensor, weights: Sequence[Tensor], groups: int, convolve: Convolution) -> Tensor:
+    norm = batch_norm if groups == 1 else steady_batch_norm
     following = iter(weights)
-    x = conv2d(x, next(following), padding=1, groups=groups)
+    x = convolve(x, next(following), padding=1, groups=groups)
     for block in range(8):
         stride = 2 if block in (2, 4, 6) else 1
         first, second = next(following), next(following)
-        normal = batch_norm(x)
-        shortcut = x if stride == 1 else conv2d(normal, next(following), stride=stride, groups=groups)
-        y = conv2d(relu(normal, inplace=stride == 1), first, stride=stride, padding=1, groups=groups)
-        y = conv2d(relu(batch_norm(y), inplace=True), second, padding=1, groups=groups)
+        normal = norm(x)
+        shortcut = x if stride == 1 else convolve(normal, next(following), stride=stride, groups=groups)
+        y = convolve(relu(normal, inplace=stride == 1), first, stride=stride, padding=1, groups=groups)
+        y = convolve(relu(norm(y), inplace=True), second, padding=1, groups=groups)
         x = y.add_(shortcut)
-    return relu(batch_norm(x), inplace=True).mean((2, 3))
+    return relu(norm(x), inplace=True).mean((2, 3))
 
 
 _ARCHITECTURES = {"ConvNet": _convnet, "ResNet18": _resnet18}
@@ -92,7 +117,9 @@ def _last(x: Tensor) -> bool:
 
 
 def _prepare_plain(images: Tensor) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last) if _last(images) else images.contiguous()
+    if _last(images):
+        return images.contiguous(memory_format=torch.channels_last)
+    return images.contiguous()
 
 
 def _gather_plain(images: Tensor, index: Tensor) -> Tensor:
@@ -100,18 +127,18 @@ def _gather_plain(images: Tensor, index: Tensor) -> Tensor:
     picked = images[index.reshape(-1)]
     if _last(images):
         picked = picked.contiguous(memory_format=torch.channels_last)
-    return picked.unflatten(0, index.shape)
+    return picked.view(*index.shape, *images.shape[1:])
 
 
-def _each(architecture: str, images: Tensor, weights: Sequence[Tensor]) -> Tensor:
+def _each(architecture: str, images: Tensor, weights: Sequence[Tensor], convolve: Convolution) -> Tensor:
     compute = _ARCHITECTURES[architecture]
     alone = zip(*(weight.unbind() for weight in weights), strict=True)
     return torch.stack(
         [
-            compute(x.contiguous(memory_format=torch.channels_last) if _last(x) else x, w, 1)
+            compute(x.contiguous(memory_format=torch.channels_last) if _last(x) else x, w, 1, convolve)
             for x, w in zip(images.unbind(), alone, strict=True)
         ]
-    )
+    ).transpose(1, 2)
 
 
 # -- grouped: one convolution of R groups --------------------------------------------------------------------
@@ -119,38 +146,48 @@ def _each(architecture: str, images: Tensor, weights: Sequence[Tensor]) -> Tenso
 
 def _gather_grouped(images: Tensor, index: Tensor) -> Tensor:
     # index.t(): examples outermost; then the replicas' channels lie beside each other
-    picked = images[index.t().reshape(-1)].unflatten(0, (index.shape[1], index.shape[0]))
-    return picked.transpose(0, 1)
+    picked = images[index.t().reshape(-1)]
+    return picked.view(index.shape[1], index.shape[0], *images.shape[1:]).transpose(0, 1)
 
 
-def _grouped(architecture: str, images: Tensor, weights: Sequence[Tensor]) -> Tensor:
+def _grouped(architecture: str, images: Tensor, weights: Sequence[Tensor], convolve: Convolution) -> Tensor:
     replicas = images.shape[0]
     x = images.transpose(0, 1).flatten(1, 2)
     if images.device.type == "cpu":
         x = x.contiguous(memory_format=torch.channels_last)
-    features = _ARCHITECTURES[architecture](x, [w.flatten(0, 1) for w in weights], replicas)
-    return features.unflatten(1, (replicas, -1)).transpose(0, 1)
+    features = _ARCHITECTURES[architecture](x, [w.flatten(0, 1) for w in weights], replicas, convolve)
+    return features.view(len(features), replicas, -1).permute(1, 2, 0)
 
 
-# -- banded: narrow ConvNets on a CPU ------------------------------------------------------------------------
+# -- examples innermost: banded and compiled -----------------------------------------------------------------
+
+
+def _gather_innermost(images: Tensor, index: Tensor) -> Tensor:
+    # Rows of whole images, then one transposition: drawing columns is slow where the data fill a cache.
+    replicas, batch = index.shape
+    picked = images.flatten(1).index_select(0, index.reshape(-1)).view(replicas, batch, -1)
+    turned = picked.transpose(1, 2).contiguous()
+    return turned.view(replicas, *images.shape[1:], batch).permute(0, 4, 1, 2, 3)
 
 
 def _banded_applies(shape: Shape) -> bool:
-    return shape.architecture == "ConvNet"
+    return shape.architecture == "ConvNet" and shape.precision == "float32"
 
 
-def _prepare_banded(images: Tensor) -> Tensor:
-    # Positions outermost: drawing examples is drawing columns, and leaves them innermost.
-    return images.flatten(1).t().contiguous().unflatten(0, images.shape[1:])
+def _banded(architecture: str, images: Tensor, weights: Sequence[Tensor], convolve: Convolution) -> Tensor:
+    return banded_features(images, weights).amax((1, 3))
 
 
-def _gather_banded(images: Tensor, index: Tensor) -> Tensor:
-    picked = images.flatten(0, 2).index_select(1, index.reshape(-1))
-    return picked.view(*images.shape[:3], *index.shape).permute(3, 4, 0, 1, 2)
+def _compiled_applies(shape: Shape) -> bool:
+    exact = shape.dtype == torch.float32 and shape.precision == "float32"
+    return shape.architecture == "ConvNet" and shape.device == "cpu" and exact
 
 
-def _banded(architecture: str, images: Tensor, weights: Sequence[Tensor]) -> Tensor:
-    return banded_features(images, weights).amax((1, 3)).transpose(1, 2)
+def _compiled(architecture: str, images: Tensor, weights: Sequence[Tensor], convolve: Convolution) -> Tensor:
+    return compiled_features(images.permute(0, 2, 3, 4, 1).contiguous(), weights).transpose(1, 2)
+
+
+# -- the table -----------------------------------------------------------------------------------------------
 
 
 def _always(shape: Shape) -> bool:
@@ -158,17 +195,25 @@ def _always(shape: Shape) -> bool:
 
 
 KERNELS: dict[str, Kernel] = {
-    "banded": Kernel(_banded_applies, _prepare_banded, _gather_banded, _banded),
+    "compiled": Kernel(_compiled_applies, Tensor.contiguous, _gather_innermost, _compiled),
+    "banded": Kernel(_banded_applies, Tensor.contiguous, _gather_innermost, _banded),
     "each": Kernel(_always, _prepare_plain, _gather_plain, _each),
-    "grouped": Kernel(_always, Tensor.contiguous, _gather_grouped, _grouped),
+    "grouped": Kernel(_always, Tensor.contiguous, _gather_grouped, _grouped, counts=True),
 }
 """The kernels by name, as plans record them."""
 
 
 def choose(shape: Shape) -> str:
-    """The kernel that is fastest for these networks, by a rule from measurements (``benchmarks/replicas.py``)."""
+    """The kernel that is fastest for these networks, by a rule from ``benchmarks/replicas.py``.
+
+    On a device other than a CPU nothing has been measured: narrow networks take the kernel of fewest and
+    largest operations there, too.
+    """
+    if KERNELS["compiled"].applies(shape):
+        return "compiled"
+    if KERNELS["banded"].applies(shape) and shape.width * shape.columns <= 64:
+        return "banded"
     if shape.device != "cpu":
         return "grouped"
-    if shape.architecture == "ConvNet" and shape.width * shape.columns <= 64:
-        return "banded"
-    return "each"
+    # Groups cost more than they save where one network's channels fill vectors and its images caches.
+    return "grouped" if shape.replicas > 1 and shape.width * shape.columns <= 128 else "each"

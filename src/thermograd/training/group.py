@@ -75,9 +75,11 @@ def train_group(
             f"train_group: {len(specs)} runs cannot share a network; expected at least one, "
             "all alike but for protocol, seed and initial radius"
         )
+    execution = resolve(execution, specs[0], images)
     with _quiet_machine(execution.device):
-        run, seconds = _run(specs, images, execution, on_progress, checkpoint, checkpoint_seconds)
-    execution = replace(execution, kernel=run.network.kernel)
+        run, seconds = _run(
+            _filled(specs, execution), images, execution, on_progress, checkpoint, checkpoint_seconds
+        )
     traces = []
     for i, spec in enumerate(specs):
         reason = run.reasons[i]
@@ -87,6 +89,15 @@ def train_group(
         trace.attrs |= provenance(spec, images, execution, seconds / len(specs))
         traces.append(trace)
     return traces
+
+
+def _filled(specs: list[TrainSpec], execution: Execution) -> list[TrainSpec]:
+    """The group filled up with copies, where the bits of a run depend on how many share its network."""
+    from thermograd.nets.stacked import KERNELS
+
+    if not KERNELS[execution.kernel].counts:
+        return specs
+    return specs + [specs[0]] * (execution.replicas - len(specs))
 
 
 def _run(
@@ -147,7 +158,8 @@ def resolve(execution: Execution, spec: TrainSpec, images: ImageData) -> Executi
 
     channels, height, columns = images.train_images.shape[1:]
     device = execution.device.partition(":")[0]
-    shape = Shape(spec.architecture, spec.width, execution.replicas, channels, height, columns, device)
+    network = (spec.architecture, spec.width, execution.replicas, channels, height, columns, device)
+    shape = Shape(*network, precision=spec.precision)
     return replace(execution, kernel=choose(shape))
 
 

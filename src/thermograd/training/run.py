@@ -73,7 +73,9 @@ class ReplicaRun:
         check = slice(0, min(common.batch_size, len(images.train_images)))
         sample = torch.from_numpy(images.train_images[check]), torch.from_numpy(images.train_labels[check])
         scale_invariant_parameters(networks[0], sample).raise_if_not_fully()
-        self.network = Replicas(networks, kernel=execution.kernel).to(self._device)
+        self.network = Replicas(networks, kernel=execution.kernel, precision=common.precision).to(
+            self._device
+        )
         self.dim = self.network.dim
         self._images, self._labels = self._on_device(self.network, images.train_images, images.train_labels)
         self._batches = self._streams("batches")
@@ -151,7 +153,7 @@ class ReplicaRun:
         if key not in _annealed:
             model = self._build(spec)
             set_norm(model, 1.0)
-            alone = Replicas([model]).to(self._device)
+            alone = Replicas([model], precision=spec.precision).to(self._device)
             images, labels = self._on_device(alone, self._data.train_images, self._data.train_labels)
             optimizer = ReplicaSGD([FixedSphere(elr=spec.anneal_from, radius=1.0)], alone.weights)
             walk = Walk(alone, optimizer, self._streams("anneal", [spec]), images, labels)

@@ -25,11 +25,10 @@ class _CompiledFeatures(Function):
         replicas, batch = len(images), plan.sizes.batch
         needed = any(ctx.needs_input_grad)
         memory = take_memory(plan, replicas if needed else 1)
-        features = images.new_empty(replicas, plan.sizes.channels[-1], batch)
-        kernels = tuple(weight.detach().numpy().reshape(-1) for weight in weights)
+        features = images.new_empty(replicas, batch, plan.sizes.channels[-1])
         forward(
-            images.numpy().reshape(-1),
-            kernels,
+            images.data_ptr(),
+            _addresses(weights),
             memory,
             plan.scratch,
             plan.saved if needed else 0,
@@ -37,13 +36,13 @@ class _CompiledFeatures(Function):
             plan.mask,
             batch,
             replicas,
-            features.numpy().reshape(-1),
+            features.data_ptr(),
         )
         if needed:
             ctx.plan = plan
             # As a saved tensor the memory is freed, for the next call to use, as soon as the graph is.
             ctx.save_for_backward(torch.from_numpy(memory), *weights)
-        return features.transpose(1, 2)
+        return features
 
     @staticmethod
     @once_differentiable
@@ -52,27 +51,27 @@ class _CompiledFeatures(Function):
 
         memory, *weights = ctx.saved_tensors
         plan: Plan = ctx.plan
-        replicas, batch, count = grad.shape
-        if len(plan.mask) == batch:
-            gradient = grad.transpose(1, 2).contiguous()
-        else:
-            gradient = grad.new_zeros(replicas, count, len(plan.mask))
-            gradient[:, :, :batch] = grad.transpose(1, 2)
+        gradient = grad.contiguous()
         results = [torch.empty_like(weight) for weight in weights]
         backward(
-            gradient.numpy().reshape(-1),
-            tuple(weight.detach().numpy().reshape(-1) for weight in weights),
+            gradient.data_ptr(),
+            _addresses(weights),
             memory.numpy(),
             plan.scratch,
             plan.saved,
             plan.table,
             plan.mask,
             plan.kernel,
-            batch,
-            replicas,
-            tuple(result.numpy().reshape(-1) for result in results),
+            plan.sizes.batch,
+            len(grad),
+            _addresses(results),
         )
         return None, None, *results
+
+
+def _addresses(tensors: Sequence[Tensor]) -> tuple[int, ...]:
+    """Where contiguous tensors lie."""
+    return tuple(tensor.data_ptr() for tensor in tensors)
 
 
 def _check(images: Tensor, weights: Sequence[Tensor]) -> Sizes:
@@ -81,14 +80,15 @@ def _check(images: Tensor, weights: Sequence[Tensor]) -> Sizes:
 
     if len(weights) != LAYERS:
         raise refuse(f"there are {len(weights)} weights", f"{LAYERS}, one a layer")
-    named = {"images": images} | {f"weights[{i}]": weight for i, weight in enumerate(weights)}
-    for name, tensor in named.items():
+    for i, tensor in enumerate((images, *weights)):
+        if tensor.dtype == torch.float32 and tensor.is_cpu and tensor.dim() == 5:
+            continue
+        name = f"weights[{i - 1}]" if i else "images"
         if tensor.dtype != torch.float32:
             raise refuse(f"{name} is {str(tensor.dtype).removeprefix('torch.')}", "float32")
-        if tensor.device.type != "cpu":
+        if not tensor.is_cpu:
             raise refuse(f"{name} is on {tensor.device}", "a tensor on the CPU")
-        if tensor.dim() != 5:
-            raise refuse(f"{name} has shape {tuple(tensor.shape)}", "five dimensions")
+        raise refuse(f"{name} has shape {tuple(tensor.shape)}", "five dimensions")
     if images.requires_grad:
         raise refuse("images requires a gradient", "images that need none: only the weights have one here")
     if not images.is_contiguous():
@@ -132,7 +132,7 @@ def compiled_features(images: Tensor, weights: Sequence[Tensor]) -> Tensor:
     Raises
     ------
     InputError
-        If a tensor is not on the CPU, not float32 or of the wrong shape, or if ``images`` requires a gradient.
+        If a tensor is not on the CPU, not float32 or of the wrong shape, or ``images`` requires a gradient.
 
     References
     ----------

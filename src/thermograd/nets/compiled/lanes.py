@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
+import numba
 import numba.core
 import numba.extending
 from llvmlite import ir
@@ -22,7 +23,11 @@ __all__ = [
     "LANES",
     "filled",
     "fma",
+    "inner",
     "load",
+    "numbers",
+    "outer",
+    "pointer",
     "read",
     "spread_scalar",
     "store",
@@ -31,18 +36,24 @@ __all__ = [
     "where_equal",
     "where_greater",
     "write",
+    "zero_vector",
 ]
 
 LANES = 16
-
-FEW_REGISTERS = not llvmlite.binding.get_host_cpu_features().get("avx512f", False)
-"""Whether the machine lacks 32 registers of sixteen floats: then tiles must be smaller."""
 
 # numba is typed in part, and differently from version to version.
 types: Any = numba.core.types
 cgutils: Any = numba.core.cgutils
 models: Any = numba.extending.models
-intrinsic: Any = numba.extending.intrinsic
+config: Any = numba.core.config
+njit: Any = numba.njit
+carray: Any = numba.carray  # type: ignore[attr-defined]
+
+_CHOSEN = config.CPU_FEATURES if config.CPU_NAME else None
+_HOST = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
+
+FEW_REGISTERS = not (_HOST if _CHOSEN is None else "+avx512f" in _CHOSEN)
+"""Whether the machine that is compiled for lacks 32 registers of sixteen floats: then tiles are smaller."""
 
 # A product and a sum may become one operation, the sign of zero is free. Infinities and nan stay.
 _FAST = ("contract", "nsz")
@@ -52,6 +63,21 @@ _WORD = ir.IntType(32)
 
 # What an intrinsic's inner function is given: numba's context, LLVM's builder, the signature, the arguments.
 Generate = Callable[[Any, Any, Any, Any], Any]
+
+
+def intrinsic(function: Any) -> Any:
+    """Make an operation of compiled code from a function that writes LLVM's instructions."""
+    return numba.extending.intrinsic(function)
+
+
+def inner(function: Any) -> Any:
+    """Compile a function that only compiled code calls."""
+    return njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+
+
+def outer(function: Any) -> Any:
+    """Compile a function that Python calls; it lets other threads run, and is kept on disk."""
+    return njit(nogil=True, cache=True, error_model="numpy")(function)
 
 
 class Lanes(types.Type):  # type: ignore[misc]
@@ -104,6 +130,22 @@ def vector_fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
 def zero_vector() -> Any:
     """LLVM: zero in all lanes."""
     return ir.Constant(_VECTOR, [0.0] * LANES)
+
+
+@intrinsic
+def _at(typing_context: Any, address: Any) -> tuple[Any, Generate]:
+    """A pointer to the float32 number at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(types.float32)(types.intp), generate
+
+
+@inner
+def numbers(address, count):  # type: ignore[no-untyped-def]
+    """So many float32 numbers that lie at an address, as a flat array: a tensor's memory."""
+    return carray(_at(address), count)
 
 
 @intrinsic

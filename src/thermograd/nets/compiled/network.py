@@ -10,10 +10,9 @@ only: after a change of another file of this folder, touch it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from thermograd.nets.compiled.convolve import collect, convolve, kernel_gradient, pack
-from thermograd.nets.compiled.lanes import LANES, filled, load, store
+from thermograd.nets.compiled.lanes import LANES, inner, load, numbers, outer, store
 from thermograd.nets.compiled.passes import (
     activate,
     copy_images,
@@ -29,21 +28,26 @@ __all__ = ["backward", "forward"]
 _ROUND_OFF = 16.0 * float(np.finfo(np.float32).eps)  # the rule of normalise.inverse_std
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def forward(images, kernels, memory, start, saved, table, mask, batch, replicas, features):  # type: ignore[no-untyped-def]
-    """Features ``(replica, channel, example)`` of images ``(replica, channel, row, column, example)``.
+@outer
+def forward(image_address, kernels, memory, start, saved, table, mask, batch, replicas, feature_address):  # type: ignore[no-untyped-def]
+    """Features ``(replica, example, channel)`` of images ``(replica, channel, row, column, example)``.
 
     ``memory`` holds what :class:`Plan` says, each replica's part from ``start + replica * saved`` on; with
-    ``saved = 0`` they share one, and nothing remains for a backward pass.
+    ``saved = 0`` they share one, and nothing remains for a backward pass. Images, kernels and features are
+    addresses: for the smallest networks, making arrays of tensors took longer than computing with them.
     """
     blocks, layers = len(mask) // LANES, len(kernels)
+    images = numbers(image_address, replicas * table[0, 0] * table[0, 2] * table[0, 3] * batch)
+    features = numbers(feature_address, replicas * table[layers, 0] * batch)
     for replica in range(replicas):
         base = start + replica * saved
         for layer in range(layers):
             before, after, height, width, _, x_at, y_at, s_at = table[layer, :8]
             x_block = before * (height + 2) * (width + 2) * LANES
             y_channel = height * width * LANES
-            pack(kernels[layer], replica * after * before * 9, after, before, width, False, memory, 0)
+            weights = after * before * 9
+            kernel = numbers(kernels[layer], replicas * weights)
+            pack(kernel, replica * weights, after, before, width, False, memory, 0)
             mean, square = np.zeros(after), np.zeros(after)
             for block in range(blocks):
                 x = base + x_at + block * x_block
@@ -77,17 +81,14 @@ def forward(images, kernels, memory, start, saved, table, mask, batch, replicas,
             _activate(memory, base, table, layers - 1, block, load(mask, block * LANES))
             own = min(LANES, batch - block * LANES)
             for c in range(count):
-                best = largest(memory, base + x_at + (block * count + c) * x_channel, height, width)
-                place = (replica * count + c) * batch + block * LANES
-                if own == LANES:
-                    store(features, place, best)
-                else:
-                    store(memory, 0, best)  # the packed kernel is not needed any more
-                    for lane in range(own):
-                        features[place + lane] = memory[lane]
+                x = base + x_at + (block * count + c) * x_channel
+                store(memory, 0, largest(memory, x, height, width))  # no kernel is needed any more
+                place = (replica * batch + block * LANES) * count + c
+                for lane in range(own):
+                    features[place + lane * count] = memory[lane]
 
 
-@njit(error_model="numpy")
+@inner
 def _activate(memory, base, table, layer, block, keep):  # type: ignore[no-untyped-def]
     """One block's activations of a layer: the input of the next."""
     _, after, height, width, pool, _, y_at, s_at = table[layer, :8]
@@ -101,14 +102,17 @@ def _activate(memory, base, table, layer, block, keep):  # type: ignore[no-untyp
         )  # fmt: skip
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def backward(gradient, kernels, memory, start, saved, table, mask, room, batch, replicas, results):  # type: ignore[no-untyped-def]
+@outer
+def backward(  # type: ignore[no-untyped-def]
+    gradient_address, kernels, memory, start, saved, table, mask, room, batch, replicas, results
+):
     """Gradients by the kernels, of what :func:`forward` computed with the same memory.
 
-    ``gradient`` (replica, channel, block and lane) by the features, zero in lanes without an example;
-    ``room``: where the scratch memory's sums begin; ``results`` like ``kernels``, written.
+    ``gradient_address`` is that of the gradient by the features, ``room`` is where the scratch memory's sums
+    begin; ``results`` are addresses like ``kernels``, written.
     """
     blocks, layers = len(mask) // LANES, len(kernels)
+    gradient = numbers(gradient_address, replicas * batch * table[layers, 0])
     for replica in range(replicas):
         base = start + replica * saved
         count, _, height, width, _, x_at = table[layers, :6]
@@ -118,19 +122,25 @@ def backward(gradient, kernels, memory, start, saved, table, mask, room, batch, 
         for block in range(blocks):
             for c in range(count):
                 x, g = base + x_at + (block * count + c) * x_channel, g_at + (block * count + c) * g_channel
-                by_feature = load(gradient, ((replica * count + c) * blocks + block) * LANES)
+                place = (replica * batch + block * LANES) * count + c
+                for lane in range(LANES):
+                    inside = block * LANES + lane < batch
+                    memory[lane] = gradient[place + lane * count] if inside else 0.0
+                by_feature = load(memory, 0)
                 share_among_largest(memory, x, height, width, by_feature, memory, g)
                 p, t = gradient_sums(memory, g, memory, x, height, width)
                 plain[c] += p
                 tilted[c] += t
         for layer in range(layers - 1, -1, -1):
+            weights = replicas * table[layer, 0] * table[layer, 1] * 9
+            kernel, result = numbers(kernels[layer], weights), numbers(results[layer], weights)
             plain, tilted = _layer_backward(
-                kernels[layer], replica, memory, base, table, layer, mask, room, batch, plain, tilted,
-                results[layer],
+                kernel, replica, memory, base, table, layer, mask, room, batch, plain, tilted,
+                result,
             )  # fmt: skip
 
 
-@njit(error_model="numpy")
+@inner
 def _layer_backward(  # type: ignore[no-untyped-def]
     kernel, replica, memory, base, table, layer, mask, room, batch, plain, tilted, result
 ):
@@ -160,9 +170,7 @@ def _layer_backward(  # type: ignore[no-untyped-def]
                     memory, gy_at + ((block - first) * after + c) * x_channel,
                 )  # fmt: skip
         x = base + x_at + first * before * x_channel
-        kernel_gradient(
-            memory, gy_at, after, memory, x, before, end - first, height, width, memory, room
-        )
+        kernel_gradient(memory, gy_at, after, memory, x, before, end - first, height, width, memory, room)
         if layer > 0:
             out = table[layer - 1, 8]
             for block in range(first, end):

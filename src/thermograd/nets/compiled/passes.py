@@ -1,8 +1,8 @@
 """What lies between the convolutions: normalisation, ReLU and pooling, forward and backward.
 
 Each function works on one channel of one block of sixteen examples. Pooling takes the largest raw value,
-normalises and rectifies that: scaling by a positive number and ReLU keep the order. ``keep`` is 1 in the lanes
-that hold examples and 0 in those that fill up the last block.
+normalises and rectifies that: scaling by a positive number and ReLU keep the order. ``keep`` is 1 in the
+lanes that hold examples and 0 in those that fill up the last block.
 
 This module imports numba: import it inside functions.
 """
@@ -10,9 +10,18 @@ This module imports numba: import it inside functions.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from thermograd.nets.compiled.lanes import LANES, filled, fma, load, store, total, where_equal, where_greater
+from thermograd.nets.compiled.lanes import (
+    LANES,
+    filled,
+    fma,
+    inner,
+    load,
+    store,
+    total,
+    where_equal,
+    where_greater,
+)
 
 __all__ = [
     "activate",
@@ -25,7 +34,7 @@ __all__ = [
 ]
 
 
-@njit(error_model="numpy")
+@inner
 def copy_images(images, at, height, width, batch, first, x, x_at):  # type: ignore[no-untyped-def]
     """Images with the examples innermost, from example ``first`` on, into a framed block."""
     own = min(LANES, batch - first)
@@ -42,7 +51,7 @@ def copy_images(images, at, height, width, batch, first, x, x_at):  # type: igno
             source += batch
 
 
-@njit(error_model="numpy")
+@inner
 def moments(y, at, vectors, own, keep):  # type: ignore[no-untyped-def]
     """Mean and sum of squared deviations, of ``own`` lanes, good to float32 round-off.
 
@@ -70,7 +79,7 @@ def moments(y, at, vectors, own, keep):  # type: ignore[no-untyped-def]
     return float(about) + rest, float(total(c + d)) - rest * rest * count
 
 
-@njit(error_model="numpy")
+@inner
 def activate(y, y_at, height, width, pool, mean, inverse, keep, x, x_at):  # type: ignore[no-untyped-def]
     """Normalise, rectify and (if asked) pool into a framed image."""
     centre, scale, zero = filled(mean), filled(inverse), filled(0.0)
@@ -99,7 +108,7 @@ def activate(y, y_at, height, width, pool, mean, inverse, keep, x, x_at):  # typ
                 place += LANES
 
 
-@njit(error_model="numpy")
+@inner
 def largest(x, x_at, height, width):  # type: ignore[no-untyped-def]
     """The largest value of each lane in a framed image."""
     line = (width + 2) * LANES
@@ -113,7 +122,7 @@ def largest(x, x_at, height, width):  # type: ignore[no-untyped-def]
     return best
 
 
-@njit(error_model="numpy")
+@inner
 def share_among_largest(x, x_at, height, width, gradient, g, g_at):  # type: ignore[no-untyped-def]
     """The gradient of the largest value by each position: all that equal it have an equal share."""
     line = (width + 2) * LANES
@@ -135,7 +144,7 @@ def share_among_largest(x, x_at, height, width, gradient, g, g_at):  # type: ign
             place += LANES
 
 
-@njit(error_model="numpy")
+@inner
 def gradient_sums(g, g_at, x, x_at, height, width):  # type: ignore[no-untyped-def]
     """Sums of the gradient where ReLU passes it, and of its product with the activation."""
     zero = filled(0.0)
@@ -152,7 +161,7 @@ def gradient_sums(g, g_at, x, x_at, height, width):  # type: ignore[no-untyped-d
     return float(total(plain)), float(total(tilted))
 
 
-@njit(error_model="numpy")
+@inner
 def gradient_before(  # type: ignore[no-untyped-def]
     g, g_at, x, x_at, y, y_at, height, width, pool, mean, inverse, shift, tilt, keep, gy, gy_at
 ):

@@ -1,4 +1,4 @@
-"""Where everything lies in memory while a network is computed, and the memory itself, kept for the next time."""
+"""Where everything lies in memory while a network is computed, and the memory itself, kept for next time."""
 
 from __future__ import annotations
 
@@ -47,10 +47,6 @@ class Plan(NamedTuple):
     kernel: int  # room for one packed kernel, at the beginning of the scratch memory
     free: list[NDArray[np.float32]]  # memory that nobody uses
 
-    @property
-    def blocks(self) -> int:
-        return len(self.mask) // _LANES
-
 
 def _up(count: int) -> int:
     return -(-count // _LANES) * _LANES
@@ -91,12 +87,11 @@ def take_memory(plan: Plan, replicas: int) -> NDArray[np.float32]:
     have memories of their own. All frames are zero, and nothing ever writes to them.
     """
     size = plan.scratch + replicas * plan.saved
-    whole = None
-    for i, memory in enumerate(plan.free):
-        if len(memory) >= size:
-            whole = plan.free.pop(i)
-            break
-    if whole is None:
+    try:
+        whole = plan.free.pop()  # one operation: threads and finalizers may not come in between
+    except IndexError:
+        whole = None
+    if whole is None or len(whole) < size:
         room = np.zeros(size + _LANES, dtype=np.float32)
         skip = (-room.ctypes.data % 64) // 4
         whole = room[skip : skip + size]
@@ -106,6 +101,5 @@ def take_memory(plan: Plan, replicas: int) -> NDArray[np.float32]:
 
 
 def _give_back(free: list[NDArray[np.float32]], memory: NDArray[np.float32]) -> None:
-    free.append(memory)
-    free.sort(key=len)
-    del free[:-_KEPT_MEMORIES]
+    if len(free) < _KEPT_MEMORIES:
+        free.append(memory)
