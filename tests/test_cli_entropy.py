@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,27 @@ import pytest
 from thermograd.cli.elapsed import elapsed
 from thermograd.cli.entropy import entropy as command
 from thermograd.cli.main import main, thermograd
-from thermograd.entropy import gaussian, knn_graph, kozachenko_leonenko, von_mises_fisher
+from thermograd.cli.spoken import spoken
+from thermograd.entropy import (
+    diagnose,
+    gaussian,
+    gaussian_tangent,
+    knn_graph,
+    kozachenko_leonenko,
+    recommend,
+    suggest_theiler,
+    von_mises_fisher,
+)
+from thermograd.entropy.progress import tell
+from thermograd.theory import vmf
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    # What is said of long work is tested by itself: compiling on a busy machine may take long, too.
+    monkeypatch.setattr("thermograd.cli.spoken._PATIENCE", 1e6)
     if command.name not in thermograd.commands:
         thermograd.add_command(command)
 
@@ -58,6 +73,10 @@ def directions(tmp_path: Path) -> tuple[Path, np.ndarray]:
         ),
         (["--estimator", "gaussian"], gaussian),
         (["--estimator", "von-mises-fisher"], von_mises_fisher),
+        (["--theiler", "auto", "--manifold", "geodesic"], lambda x: kozachenko_leonenko(x, 1, "geodesic")),
+        (["--k", "recommended", "--manifold", "geodesic"], lambda x: kozachenko_leonenko(x, 3, "geodesic")),
+        (["--estimator", "knn-graph", "--k", "recommended"], knn_graph),
+        (["--estimator", "recommended"], lambda x: kozachenko_leonenko(x, 3, "geodesic")),
     ],
 )
 def test_the_library_s_answer(
@@ -107,6 +126,133 @@ def test_independent_points_are_told_from_a_walk(run: Run, directions: tuple[Pat
     assert told["diagnostics"]["adjacent_in_time"] < 10 / 300
     assert told["diagnostics"]["autocorrelation_time"] < 1.5
     assert not any("diffusion" in text for text in told["warnings"])
+
+
+def test_directions_that_gather_and_words_for_settings(run: Run, tmp_path: Path) -> None:
+    x = vmf.sample(1e-3, np.ones(6), 200, np.random.default_rng(2))
+    np.save(tmp_path / "x.npy", x)
+    told = json.loads(run(tmp_path / "x.npy", "--estimator", "gaussian-tangent", "--json")[1])
+    assert told["entropy"] == gaussian_tangent(x).entropy
+    # A walk with a memory of 9 samples: the window is twice that, and the estimator chosen accordingly.
+    rng = np.random.default_rng(3)
+    y = rng.standard_normal((2000, 3))
+    for i in range(1, 2000):
+        y[i] = 0.8 * y[i - 1] + 0.6 * y[i]
+    y = np.column_stack([1e-2 * y, np.ones(2000)])
+    y /= np.linalg.norm(y, axis=1, keepdims=True)
+    np.save(tmp_path / "y.npy", y)
+    told = json.loads(
+        run(tmp_path / "y.npy", "--theiler", "auto", "--manifold", "geodesic", "--no-diagnostics", "--json")[
+            1
+        ]
+    )
+    window = suggest_theiler(y)
+    assert 14 <= window <= 22
+    assert told["settings"]["theiler"] == window
+    assert told["entropy"] == kozachenko_leonenko(y, manifold="geodesic", theiler=window).entropy
+    code, out, err = run(tmp_path / "y.npy", "--estimator", "recommended")
+    found = diagnose(y, rng=np.random.default_rng(0))
+    chosen = recommend(found.n, found.dim, found.n_effective)
+    assert (code, err) == (0, "")
+    assert "\nrecommended           the queue is worth" in out
+    assert f"{chosen(y).entropy:.6g} nats, absolute" in out
+    told = json.loads(run(tmp_path / "y.npy", "--estimator", "recommended", "--json")[1])
+    assert told["reason"] == chosen.reason
+    assert told["read_as_entropy"] is True
+
+
+def test_what_json_cannot_hold_is_null_with_a_warning_in_words(run: Run, tmp_path: Path) -> None:
+    def never(text: str) -> None:
+        raise AssertionError(text)
+
+    x = np.random.default_rng(4).standard_normal((40, 3))
+    x[7] = x[3]
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    np.save(tmp_path / "x.npy", x)
+    code, out, err = run(tmp_path / "x.npy", "--manifold", "geodesic", "--json")
+    told = json.loads(out, parse_constant=never)  # Infinity and NaN are no JSON
+    assert (code, err) == (0, "")
+    assert told["entropy"] is None
+    assert told["se"] is None
+    assert told["diagnostics"]["chord_entropy"] is None
+    assert sum("coincide" in text and "minus infinity" in text for text in told["warnings"]) == 1
+    assert sum("coincide" in text for text in told["warnings"]) == 1
+    assert "-inf nats, absolute" in run(tmp_path / "x.npy", "--manifold", "geodesic")[1]
+
+
+def test_every_warning_is_given_once(run: Run, tmp_path: Path) -> None:
+    x = np.random.default_rng(5).standard_normal((100, 40))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    np.save(tmp_path / "x.npy", x)
+    out = run(tmp_path / "x.npy", "--manifold", "sphere")[1]
+    warnings = [line for line in out.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == len(set(warnings))
+    assert sum("uniform law's entropy" in line for line in warnings) == 1
+    assert sum("too few to fill" in line for line in warnings) == 1
+
+
+def test_a_file_larger_than_the_memory_granted(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 48 MB of float32 weights and 96 MB of their directions, with a machine's memory of 80 MB: the directions
+    # go to a file, and a search may take 64 MB of blocks.
+    rng = np.random.default_rng(6)
+    weights = np.cumsum(1e-2 * rng.standard_normal((200, 60_000), dtype=np.float32), axis=0) + np.float32(1)
+    np.save(tmp_path / "w.npy", weights)
+    u = weights.astype(np.float64)
+    u /= np.linalg.norm(u, axis=1, keepdims=True)
+    truth = kozachenko_leonenko(u, manifold="geodesic").entropy
+    del weights, u
+    made: list[Path] = []
+    load = np.lib.format.open_memmap
+
+    def watched(path: Path, *arguments: Any, **options: Any) -> Any:
+        made.append(Path(path))
+        return load(path, *arguments, **options)
+
+    monkeypatch.setattr("thermograd.entropy.normalised.physical_bytes", lambda: 80_000_000)
+    monkeypatch.setattr("numpy.lib.format.open_memmap", watched)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    tracemalloc.start()
+    code, out, _ = run(tmp_path / "w.npy", "--normalise", "--manifold", "geodesic", "--json")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert code == 0
+    assert json.loads(out)["entropy"] == pytest.approx(truth, rel=1e-12)
+    assert any(path.name == "directions.npy" for path in made)
+    assert peak < 80e6, peak
+    assert [path.name for path in tmp_path.iterdir()] == ["w.npy"]
+
+
+def test_a_file_that_may_not_be_read(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # By the call, not by chmod: an administrator may read everything.
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    code, out, err = run(tmp_path / "x.npy")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "x.npy cannot be read: Permission denied; expected one array" in err
+
+
+def test_long_passes_have_a_bar_with_a_total(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tqdm")
+    with spoken("short"):
+        tell("norms", 1, 2)
+        tell("norms", 2, 2)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("thermograd.cli.spoken._PATIENCE", 0.0)
+    with spoken("long"):
+        for done in range(1, 5):
+            tell("norms", 25 * done, 100)
+        tell("displacements", 3, 3)
+    said = capsys.readouterr().err
+    assert "norms: 100%" in said
+    assert "100/100" in said
+    assert "displacements: 100%" in said
 
 
 def saved(array: Any) -> Callable[[Path], Path]:
@@ -191,7 +337,18 @@ ZERO[5] = 0
             ["dimension", "5", "1 to 4"],
         ),
         (saved(NORMAL), ["--estimator", "best"], ["'best' is not one of"]),
-        (saved(NORMAL), ["--k", 0], ["--k", "0"]),
+        (saved(NORMAL), ["--k", 0], ["--k", "'0' is no integer of at least 1, nor 'recommended'"]),
+        (saved(NORMAL), ["--k", "many"], ["'many' is no integer of at least 1"]),
+        (saved(NORMAL), ["--theiler", "1.5"], ["'1.5' is no integer of at least 0, nor 'auto'"]),
+        (saved(NORMAL), ["--estimator", "recommended"], ["expected unit vectors"]),
+        (saved(NORMAL), ["--estimator", "recommended", "--k", 3], ["--k is 3; expected no such option with"]),
+        (saved(NORMAL), ["--estimator", "gaussian-tangent"], ["expected unit vectors"]),
+        (
+            saved(np.cumsum(NORMAL, axis=0)),
+            ["--theiler", "auto"],
+            ["correlation times; expected at least 16"],
+        ),
+        (huge, ["--estimator", "gaussian-tangent"], ["need 9.6e+04 GB of memory"]),
     ],
 )
 def test_one_clear_line(

@@ -7,6 +7,8 @@ import mpmath
 import numpy as np
 import pytest
 
+from thermograd.entropy.geodesic import arc_length, log_ball_volume, log_cap_curvature
+from thermograd.entropy.kozachenko_leonenko import kozachenko_leonenko
 from thermograd.entropy.neighbours.angles import LAST_PERIOD, from_angles, log_jacobian, to_angles
 from thermograd.entropy.neighbours.brute import brute_force_neighbours
 from thermograd.entropy.neighbours.chart import chart_neighbours
@@ -108,6 +110,61 @@ def test_angles_against_many_digits() -> None:
         assert worst < 4e-16
 
 
+@pytest.mark.parametrize("pole", [1.0, -1.0])
+@pytest.mark.parametrize("d", [3, 5, 9, 12, 100])
+def test_jacobian_near_a_pole_against_many_digits(d: int, pole: float) -> None:
+    # Distances of 1e-3 .. 1e-8 from either pole: logs of 7 to 18, and a sum of d - 2 of them, to 1e-15. An
+    # angle has the relative error of a root of a sum of d squares, at most d/2 times 1.1e-16, and its own.
+    u = directions(8, d, seed=d)
+    for row, size in zip(u, 10.0 ** -np.arange(3, 9), strict=False):
+        row[0] = 0.0
+        row *= size / np.linalg.norm(row)
+        row[0] = pole
+    found = chart_neighbours(u)[1]
+    angles = to_angles(u)
+    with mpmath.workdps(40):
+        for row, stretch, phi in zip(u, found, angles, strict=True):
+            tails = [mpmath.mpf(0)]
+            for value in row[::-1]:
+                tails.append(tails[-1] + mpmath.mpf(float(value)) ** 2)
+            logs = [mpmath.log(t / tails[-1]) / 2 for t in tails[2:-1]]
+            assert abs(float(mpmath.fsum(logs) - mpmath.mpf(float(stretch)))) <= 2e-15 * d * (
+                1 + max(abs(float(x)) for x in logs)
+            )
+            first = mpmath.atan2(mpmath.sqrt(tails[-2]), mpmath.mpf(float(row[0])))
+            assert abs(float(mpmath.mpf(float(phi[0])) - first)) <= (2.3e-16 + d * 0.6e-16) * float(first)
+    # The control: from angles near pi, whose spacing is 4e-16, digits are lost.
+    if pole < 0 and d == 3:
+        assert np.abs(log_jacobian(angles) - found).max() > 1e-9
+
+
+@pytest.mark.parametrize("power", [-1000, -600, 600, 1000])
+@pytest.mark.parametrize("d", [2, 5, 30, 1200])
+def test_directions_of_any_norm(d: int, power: int) -> None:
+    u = directions(40, d, seed=d)
+    truth, same = chart_neighbours(u, 2)
+    some = u.copy()
+    some[::3] = np.ldexp(some[::3], power)
+    for scaled in (np.ldexp(u, power), some):
+        found, stretch = chart_neighbours(scaled, 2)
+        np.testing.assert_allclose(found.distance, truth.distance, rtol=1e-12)
+        np.testing.assert_array_equal(found.index, truth.index)
+        np.testing.assert_allclose(stretch, same, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("d", [5, 30])
+def test_vectors_without_a_direction_are_refused(d: int) -> None:
+    u = directions(40, d)
+    for value, said in ((0.0, "row 7 is zero"), (math.nan, "row 7 holds nan or inf")):
+        bad = u.copy()
+        bad[7] = value
+        with pytest.raises(InputError, match=said):
+            chart_neighbours(bad)
+    u[7, -3:] = 1e-170  # these have squares of zero, but an angle of their own
+    with pytest.raises(InputError, match="the last coordinates of row 7"):
+        chart_neighbours(u)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("step", [1e-6, 1e-2, 1.0, math.inf])
 def test_neighbours_in_the_chart_equal_the_twin(step: float, dtype: str) -> None:
@@ -126,6 +183,35 @@ def test_neighbours_in_the_chart_equal_the_twin(step: float, dtype: str) -> None
     np.testing.assert_allclose(stretch, log_jacobian(angles), rtol=1e-13, atol=1e-9)
     d_entropy = 5999 * np.log(truth.distance[:, 0] / found.distance[:, 0]).mean()
     assert abs(d_entropy) <= 1e-9 * abs(5999 * np.log(truth.distance[:, 0]).mean())
+
+
+@pytest.mark.parametrize("manifold", ["geodesic", "sphere"])
+@pytest.mark.parametrize("step", [1e-6, 1e-3, 1.0, math.inf])
+def test_entropy_of_a_network_s_size_equals_brute_force(manifold: str, step: float) -> None:
+    # d = 24 408, neighbours at 1e-6 to 1. Reference: all pairs in float64; in the chart of latitudes, which
+    # keep the digits that angles near pi/2 round away (2e-16 of 1e-6/sqrt(d) is 3e-8 of a difference).
+    d, n = 24_408, 24
+    u = walk(n, d, step, 7)
+    tails = np.sqrt(np.cumsum(u[:, ::-1] ** 2, axis=1)[:, ::-1])
+    coordinates, stretch = u, np.zeros(n)
+    if manifold == "sphere":
+        coordinates = np.arctan2(u[:, :-2], tails[:, 1:-1])
+        stretch = np.log(tails[:, 1:-1] / tails[:, :1]).sum(axis=1)
+    squared = np.full((n, n), np.inf)
+    last = np.arctan2(u[:, -1], u[:, -2])
+    for i in range(n):
+        squared[i] = ((coordinates - coordinates[i]) ** 2).sum(axis=1)
+        if manifold == "sphere":
+            squared[i] += np.angle(np.exp(1j * (last - last[i]))) ** 2
+        squared[i, i] = np.inf
+    rho = np.sqrt(squared.min(axis=1))
+    if manifold == "geodesic":
+        rho = arc_length(rho)
+        stretch = log_cap_curvature(rho, d - 1)
+    m = d - 1
+    truth = np.mean(m * np.log(rho) + stretch) + log_ball_volume(m) + math.log(n - 1) + np.euler_gamma
+    found = kozachenko_leonenko(u, manifold=manifold)  # type: ignore[arg-type]
+    assert abs(found.entropy - truth) <= 1e-9 * abs(truth)
 
 
 def test_float32_angles_would_be_wrong() -> None:

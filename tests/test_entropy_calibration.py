@@ -436,3 +436,17 @@ def test_figures_draw_the_rows() -> None:
 def test_bad_input_is_named(call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("spacing", ["a", None, True, [0.1], 0.0, -1.0, math.nan, math.inf])
+def test_a_spacing_that_is_none_is_refused_in_one_line(spacing: object) -> None:
+    estimate = kozachenko_leonenko(np.random.default_rng(0).standard_normal((200, 2)))
+    with pytest.raises(InputError, match=r"corrected: spacing is .*; expected a number of correlation times"):
+        corrected(estimate, spacing)  # type: ignore[arg-type]
+
+
+def test_no_estimate_and_no_count_are_refused_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"corrected: the estimate is 1\.5; expected an EntropyEstimate"):
+        corrected(1.5, 0.1)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="recommend: n_effective is 'many'; expected a number from 1 to n"):
+        recommend(100, 2, "many")  # type: ignore[arg-type]

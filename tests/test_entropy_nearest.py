@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import tracemalloc
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -185,7 +187,7 @@ def test_adversaries_cost_time_and_nothing_else(name: str) -> None:
 def blind(monkeypatch: pytest.MonkeyPatch, part: float) -> None:
     """Let the search believe that the first block tells the ``part`` of a distance, surely."""
 
-    def wrong(columns: StraightColumns, _i: object, _j: object) -> Growth:
+    def wrong(columns: StraightColumns, *_pairs: object) -> Growth:
         blocks = len(columns.widths)
         return Growth(np.append(np.linspace(0, part, blocks), 1.0), np.zeros(blocks + 1))
 
@@ -300,3 +302,172 @@ def test_small_angles_across_the_seam_are_exact() -> None:
 def test_bad_settings(settings: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
         nearest_neighbours(np.eye(30), **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("m", [2, 20, 1100])
+@pytest.mark.parametrize("power", [-1040, -700, -520, 520, 700, 1015])
+def test_any_scale_of_two_is_carried_through(m: int, power: int) -> None:
+    # Powers of 2 are exact: results may differ by round-off, and by the rounding of distances that are
+    # subnormal themselves, 2^-1075.
+    scaled = np.ldexp(walk(60, m, 0.3, 21), power)
+    x = np.ldexp(scaled, -power)
+    for settings in ({}, {"theiler": 2}, {"period": 1.5}):
+        truth = brute_force_neighbours(x, 3, **settings)  # type: ignore[arg-type]
+        if "period" in settings:
+            settings = {"period": math.ldexp(1.5, power)}
+        found = nearest_neighbours(scaled, 3, **settings)  # type: ignore[arg-type]
+        np.testing.assert_allclose(
+            np.ldexp(found.distance, -power), truth.distance, rtol=ROUND_OFF, atol=2.0 ** (-1074 - power)
+        )
+        np.testing.assert_array_equal(found.index, truth.index)
+
+
+@pytest.mark.parametrize("size", [3e38, 1e-38, 1e-44])
+def test_float32_at_the_ends_of_its_range(size: float) -> None:
+    x = (size * walk(60, 50, 0.5, 22)).astype(np.float32)
+    assert_same(nearest_neighbours(x, 3), brute_force_neighbours(x, 3))
+
+
+@pytest.mark.parametrize("m", [3, 30])
+def test_coincidence_is_never_an_underflow(m: int) -> None:
+    x = np.zeros((6, m))
+    x[:, 0] = [0.0, 1e-180, 5e-180, 5e-180, 3e-179, 1e-178]
+    found = nearest_neighbours(x)
+    np.testing.assert_allclose(found.distance[:, 0], [1e-180, 1e-180, 0, 0, 2.5e-179, 7e-179], rtol=1e-13)
+    x[0, 1] = 1.0  # the negative control: beside it, 1e-180 has no square, and scaling can not help
+    with pytest.raises(InputError, match="row 1 and its neighbour nearly coincide beside coordinates"):
+        nearest_neighbours(x)
+    x[0, 1] = math.nan
+    with pytest.raises(InputError, match="row 0 holds nan or inf"):
+        nearest_neighbours(x)
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 8, 9, 30])
+def test_of_equally_far_points_those_of_lower_index(m: int) -> None:
+    # Small integers: all sums of squares are exact, so ties are ties in any order of summation.
+    x = np.random.default_rng(m).integers(0, 3, size=(150, m)).astype(float)
+    for settings in ({}, {"theiler": 4}, {"period": 3.0}):
+        for k in (1, 2, 7):
+            truth = brute_force_neighbours(x, k, **settings)  # type: ignore[arg-type]
+            found = nearest_neighbours(x, k, **settings)  # type: ignore[arg-type]
+            np.testing.assert_array_equal(found.distance, truth.distance)
+            np.testing.assert_array_equal(found.index, truth.index)
+
+
+@pytest.mark.parametrize("theiler", [0, 7, 60, 150, 220])
+def test_a_wide_window_in_few_dimensions(theiler: int) -> None:
+    # A slow walk, whose nearest points all lie within the window: up to a third of 660 points.
+    rng = np.random.default_rng(23)
+    x = np.cumsum(rng.standard_normal((660, 3)), axis=0)
+    for k in (1, 4):
+        assert_same(nearest_neighbours(x, k, theiler=theiler), brute_force_neighbours(x, k, theiler=theiler))
+
+
+def test_a_wide_window_takes_no_memory() -> None:
+    # All n (2 w + 1) names at once would be 20 000 * 6001 * 16 B = 1.9 GB; chunks of 4 MB and what is made of
+    # them are granted 64 MB. Turns of 300 points: far in time, near in space.
+    phase = 2 * math.pi * np.arange(20_000) / 300
+    x = np.column_stack([np.cos(phase), np.sin(phase), 1e-6 * phase])
+    tracemalloc.start()
+    found = nearest_neighbours(x, theiler=3000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6
+    assert (np.abs(found.index[:, 0] - np.arange(20_000)) == 3300).mean() > 0.9
+
+
+def test_many_points_in_few_places() -> None:
+    x = np.repeat(np.arange(5.0), 4000)[:, None] * np.ones(2)
+    found = nearest_neighbours(x, 3)
+    assert (found.distance == 0).all()
+    assert found.index[[0, 1, 4000, 19_999]].tolist() == [
+        [1, 2, 3],
+        [0, 2, 3],
+        [4001, 4002, 4003],
+        [16_000, 16_001, 16_002],
+    ]
+
+
+def test_kinds_of_arrays() -> None:
+    x = walk(40, 30, 0.3, 24)
+    truth = nearest_neighbours(x, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        matrix = np.matrix(x)
+    for same in (matrix, matrix[:, :5], x.tolist()):
+        plain = np.asarray(same)
+        np.testing.assert_array_equal(nearest_neighbours(same, 2).index, nearest_neighbours(plain, 2).index)
+    np.testing.assert_array_equal(nearest_neighbours(matrix, 2).distance, truth.distance)
+    with pytest.raises(InputError, match="type int64; expected float32 or float64"):
+        nearest_neighbours(np.arange(40).reshape(20, 2))
+    with pytest.raises(InputError, match=r"points have shape \(30,\)"):
+        nearest_neighbours(x[0])
+
+
+def test_a_file_larger_than_the_memory_granted(tmp_path: Path) -> None:
+    # 46 MB of points; their Gram matrix is 0.2 MB, and a block of 1024 columns 0.8 MB at most.
+    n, m = 96, 60_000
+    file = np.memmap(tmp_path / "queue", np.float64, "w+", shape=(n, m))
+    rng = np.random.default_rng(25)
+    w = rng.standard_normal(m)
+    for i in range(n):
+        w = w / np.linalg.norm(w) + 1e-3 * rng.standard_normal(m) / math.sqrt(m)
+        file[i] = w
+    file.flush()
+    read = np.memmap(tmp_path / "queue", np.float64, "r", shape=(n, m))
+    nearest_neighbours(read[:, :5000])  # compiles
+    tracemalloc.start()
+    found = nearest_neighbours(read, 2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.5 * read.nbytes
+    assert_same(found, brute_force_neighbours(np.asarray(read), 2))
+
+
+@pytest.fixture
+def one_torch_thread() -> Iterator[None]:
+    """Two threads of torch's wait for one another fifteen times longer than they work, on a busy machine."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_torch_thread")
+@pytest.mark.parametrize("name", ["slow walk", "fast walk", "independent", "clusters", "duplicates"])
+def test_whole_gram_matrices_of_torch_give_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from thermograd.entropy.neighbours import torch_gram
+
+    monkeypatch.setattr(torch_gram, "_TILE", 120 * 50)  # three tiles
+    x = SAMPLES[name]()[:, :3000]
+    for dtype in (np.float64, np.float32):
+        points = x.astype(dtype)
+        for settings in ({"k": 1}, {"k": 5, "theiler": 5}, {"k": 3, "period": 1.5}):
+            truth = brute_force_neighbours(points, **settings)  # type: ignore[arg-type]
+            for given in (points, torch.from_numpy(points)):
+                assert_same(nearest_neighbours(given, **settings, device="cpu"), truth)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("one_torch_thread")
+def test_torch_bounds_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The control: a float32 Gram matrix taken at its word loses neighbours, wherever its errors exceed gaps.
+    torch = pytest.importorskip("torch")
+    from thermograd.entropy.neighbours import torch_gram
+
+    x = walk(120, 3000, math.inf, 4) * 1e-4 + 1.0
+    x[0] = -3.0  # far from the reference point all others are about equally near
+    x[60] = 5.0  # the reference itself
+    truth = brute_force_neighbours(x)
+    assert_same(nearest_neighbours(x, device="cpu"), truth)
+    monkeypatch.setattr(torch_gram, "_ERROR", 0.0)
+    assert (nearest_neighbours(x, device="cpu").index != truth.index).any()
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")  # what a user allows is put aside, and restored
+    monkeypatch.undo()
+    assert_same(nearest_neighbours(x, device="cpu"), truth)
+    assert torch.get_float32_matmul_precision() == "medium"
+    torch.set_float32_matmul_precision(before)
+    with pytest.raises(InputError, match="device is 'nowhere'"):
+        nearest_neighbours(x, device="nowhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
@@ -60,7 +61,7 @@ def walk(n: int, d: int, step: float, seed: int = 0, spread: float = 0.0) -> Arr
 
 def filled(queue: EntropyQueue, x: Array) -> EntropyQueue:
     for vector in x:
-        queue.push(vector)
+        queue.update(vector)
     return queue
 
 
@@ -112,8 +113,8 @@ def test_differences_follow_a_walk_that_goes_far() -> None:
     x = walk(1000, d, 1e-5)
     queue, asked = DifferenceQueue(n, d), DifferenceQueue(n, d)
     for i, vector in enumerate(x):
-        queue.push(vector)
-        asked.push(vector)
+        queue.update(vector)
+        asked.update(vector)
         if i > n and i % 7 == 0:
             asked.compute(knn_graph, k=2)
     truth = kozachenko_leonenko(x[-n:], manifold="geodesic").entropy
@@ -141,7 +142,7 @@ def test_estimates_from_disk_take_little_memory(tmp_path: Path) -> None:
         w = rng.standard_normal(d, dtype=np.float32)
         for _ in range(n):
             w += 1e-3 * rng.standard_normal(d, dtype=np.float32)
-            queue.push(w)
+            queue.update(w)
         queue.compute(kozachenko_leonenko, manifold="geodesic")  # compiles
         tracemalloc.start()
         queue.compute(kozachenko_leonenko, manifold="geodesic")
@@ -164,12 +165,12 @@ def test_restored_is_undisturbed_bit_for_bit(tmp_path: Path, kind: str, at: int)
     first = filled(make(10, 600, tmp_path / "b"), x[:at])
     file = io.BytesIO()
     np.savez(file, **first.state_dict())
-    first.push(x[0])  # what is saved does not follow
+    first.update(x[0])  # what is saved does not follow
     file.seek(0)
     second = make(10, 600, tmp_path / "c")
     with np.load(file, allow_pickle=False) as state:
         second.load_state_dict(dict(state))
-    assert second.pushed == at
+    assert second.updates == at
     filled(second, x[at:])
     assert second.compute(kozachenko_leonenko, k=2) == whole.compute(kozachenko_leonenko, k=2)
     second.reset()
@@ -184,7 +185,7 @@ import sys, numpy as np
 from thermograd.entropy.queues.disk_queue import DiskQueue
 queue = DiskQueue(50, 20_000, sys.argv[1])
 for i in range(10**9):
-    queue.push(np.full(20_000, float(i + 1)) * np.r_[1.0, np.full(19_999, i + 1.0)])
+    queue.update(np.full(20_000, float(i + 1)) * np.r_[1.0, np.full(19_999, i + 1.0)])
     print(i, flush=True)
 """
 
@@ -202,7 +203,7 @@ def test_a_killed_process_leaves_a_whole_queue(tmp_path: Path) -> None:
     said = int(rest[-1]) if rest else said
     with DiskQueue(50, 20_000, tmp_path / "q") as queue:
         # The vector under way may count or not; all others are there.
-        assert queue.pushed - 1 in (said, said + 1)
+        assert queue.updates - 1 in (said, said + 1)
         seen: list[Array] = []
 
         def look(u: Array) -> EntropyEstimate:
@@ -210,7 +211,7 @@ def test_a_killed_process_leaves_a_whole_queue(tmp_path: Path) -> None:
             return kozachenko_leonenko(u)
 
         queue.compute(look)
-        i = queue.pushed - 50 + np.arange(50) + 1.0
+        i = queue.updates - 50 + np.arange(50) + 1.0
         expected = np.column_stack([1 / i, np.ones((50, 3))])
         np.testing.assert_allclose(seen[0][:, :4] / seen[0][:, 1:2], expected, rtol=1e-12)
 
@@ -226,7 +227,7 @@ def test_a_vector_half_written_does_not_count(tmp_path: Path) -> None:
 def test_files_stay_when_work_fails(tmp_path: Path) -> None:
     def fail() -> None:
         with DiskQueue(4, 30, tmp_path / "q") as queue:
-            queue.push(np.ones(30))
+            queue.update(np.ones(30))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -339,9 +340,9 @@ def test_sketches_take_no_memory_of_the_vector() -> None:
     d = 3_000_000
     queue = SketchQueue(2, d)
     w = np.random.default_rng(0).standard_normal(d, dtype=np.float32)
-    queue.push(w)
+    queue.update(w)
     tracemalloc.start()
-    queue.push(w)
+    queue.update(w)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert queue.bytes == 16384
@@ -403,7 +404,7 @@ def test_halves_and_what_is_no_vector(tmp_path: Path, kind: str) -> None:
     with pytest.raises(
         InputError, match="float16; expected float32 or float64, because half precision rounds"
     ):
-        queue.push(HALF)
+        queue.update(HALF)
     for bad, said in (
         (np.ones(5), r"shape \(5,\); expected \(600,\)"),
         (np.full(600, np.nan), "entry 0 of the vector is nan"),
@@ -411,16 +412,16 @@ def test_halves_and_what_is_no_vector(tmp_path: Path, kind: str) -> None:
         (np.ones(600, dtype=int), "type int64"),
     ):
         with pytest.raises(InputError, match=said):
-            queue.push(bad)
+            queue.update(bad)
     assert len(queue) == 0
-    with pytest.raises(InputError, match=r"the state has \['pushed'\]"):
-        queue.load_state_dict({"pushed": 1})
+    with pytest.raises(InputError, match=r"the state has \['updates'\]"):
+        queue.load_state_dict({"updates": 1})
 
 
 def test_bfloat16_is_refused() -> None:
     torch = pytest.importorskip("torch")
     with pytest.raises(InputError, match="bfloat16; expected float32 or float64, because half"):
-        DifferenceQueue(3, 4).push(torch.ones(4, dtype=torch.bfloat16))
+        DifferenceQueue(3, 4).update(torch.ones(4, dtype=torch.bfloat16))
     with pytest.raises(InputError, match="dtype is bfloat16; expected float32 or float64"):
         entropy_queue(3, 4, 10**9, dtype=torch.bfloat16)
 
@@ -489,3 +490,102 @@ def test_a_file_is_not_read_before_it_is_needed(tmp_path: Path) -> None:
     points = open_points(tmp_path / "x.npy")
     assert isinstance(points, np.memmap)
     assert not points.flags.writeable
+
+
+# -- disks that are full, and folders that cannot be written
+# ------------------------------------------------------------------------------------
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with pytest.raises(
+        InputError, match=r"q cannot be used \(No space left on device\); expected a folder that can be"
+    ) as error:
+        DiskQueue(30, 40, tmp_path / "q")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "q").exists()
+    # Where the system cannot reserve, zeros are written: the same end.
+    monkeypatch.delattr("os.posix_fallocate", raising=False)
+    monkeypatch.setattr("os.write", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        DiskQueue(30, 40, tmp_path / "q")
+    assert not (tmp_path / "q").exists()
+    monkeypatch.undo()
+    monkeypatch.delattr("os.posix_fallocate", raising=False)
+    x = walk(35, 40, 1e-2)
+    with DiskQueue(30, 40, tmp_path / "q") as queue:
+        same = filled(DirectionQueue(30, 40), x).compute(knn_graph, k=3)
+        assert filled(queue, x).compute(knn_graph, k=3) == same
+
+
+def test_a_disk_that_fills_up_later_costs_nothing_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All space was taken in the beginning: going on, and reading, ask for none.
+    x = walk(40, 50, 1e-2)
+    filled(DiskQueue(20, 50, tmp_path / "q"), x[:25])
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    monkeypatch.setattr("os.write", full)
+    with DiskQueue(20, 50, tmp_path / "q") as queue:
+        assert queue.updates == 25
+        same = filled(DirectionQueue(20, 50), x).compute(kozachenko_leonenko)
+        assert filled(queue, x[25:]).compute(kozachenko_leonenko) == same
+
+
+LIMITED = """
+import resource, sys, numpy as np
+from thermograd.entropy import DiskQueue, kozachenko_leonenko
+from thermograd.errors import InputError
+with DiskQueue(20, 500, sys.argv[1]) as queue:
+    for row in np.random.default_rng(0).standard_normal((20, 500)):
+        queue.update(row)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+    try:
+        DiskQueue(200, 500, sys.argv[2])
+    except InputError as error:
+        print(error)
+    print(queue.compute(kozachenko_leonenko).n)
+"""
+
+
+def test_a_limit_on_files_is_one_line_and_no_death(tmp_path: Path) -> None:
+    pytest.importorskip("resource")
+    result = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path / "a"), str(tmp_path / "b")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said, n = result.stdout.splitlines()
+    assert "b cannot be used (File too large); expected a folder that can be written and 0.0016 GB" in said
+    assert n == "20"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    # By the call, not by chmod: an administrator may write everywhere.
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("os.open", refuse)
+    with pytest.raises(InputError, match=r"cannot be used \((Permission denied|Read-only file system)\)"):
+        DiskQueue(3, 4, tmp_path)
+
+
+def test_directions_that_do_not_fit_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thermograd.entropy.normalised.physical_bytes", lambda: 1000)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with (
+        pytest.raises(InputError, match=r"x: directions of .* GB cannot be written to .* \(No space left"),
+        normalised(walk(30, 50, 1e-2), True, "x"),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []

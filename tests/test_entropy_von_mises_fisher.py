@@ -76,7 +76,8 @@ def test_uniform_directions_get_the_uniform_entropy() -> None:
     # |mean|^2 - 1/n has standard deviation sqrt(2/d)/n, and entropy falls by d/2 times it, or not at all.
     expected = math.sqrt(d / 2) / n
     assert all(f.entropy_above_uniform <= 0 for f in found)
-    assert np.mean([f.se for f in found]) == pytest.approx(expected, rel=0.3)
+    # Half of the estimates are cut off there: of their scatter .58 is left, of which they claim 1.27 times.
+    assert np.mean([f.se for f in found]) == pytest.approx(0.58 * 1.27 * expected, rel=0.3)
     assert all(f.entropy_above_uniform > -5 * expected for f in found)
     assert sum(f.settings["kappa"] == 0 for f in found) > 10
 

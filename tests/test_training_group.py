@@ -109,6 +109,18 @@ def test_replicas_draw_what_each_would_draw_alone_and_go_on_where_they_stood():
     assert torch.equal(last, expected)
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_image_is_drawn_and_seen_as_it_is_whatever_the_layout(images, kernel):
+    from thermograd.training.run import ReplicaRun
+
+    run = ReplicaRun([spec(PROTOCOLS[0])], images, Execution(1, kernel))
+    index = torch.stack([run._batches.draw()[0] for _ in range(100)])
+    # 12 800 draws among N = 1437: an image is missed with probability exp(-8.9), all of them together 0.2.
+    assert len(index.unique()) > len(images.train_labels) - 6
+    seen = run.network.gather(run._images, index[:1])
+    assert torch.equal(seen[0], torch.from_numpy(images.train_images)[index[0]])
+
+
 # -- groups ----------------------------------------------------------------------------------------------
 
 

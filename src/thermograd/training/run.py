@@ -106,11 +106,11 @@ class ReplicaRun:
     def _streams(self, name: str, specs: Sequence[TrainSpec] | None = None) -> ReplicaBatches:
         specs = self.specs if specs is None else specs
         seeds = [spec.stream(name) for spec in specs]
-        return ReplicaBatches(len(self._images), specs[0].batch_size, seeds, self._device)
+        return ReplicaBatches(len(self._labels), specs[0].batch_size, seeds, self._device)
 
     def _sampler(self, spec: TrainSpec, name: str) -> BatchSampler:
         generator = torch.Generator().manual_seed(spec.stream(name))
-        return BatchSampler(len(self._images), spec.batch_size, generator)
+        return BatchSampler(len(self._labels), spec.batch_size, generator)
 
     # -- before the first iteration -------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class ReplicaRun:
     def _annealed_alone(self, spec: TrainSpec, on_progress: Callable[[int], None]) -> Tensor:
         # What the result depends on; a worker that does several runs of a grid anneals once.
         network = (spec.architecture, spec.width, spec.batch_size, spec.precision, spec.seed)
-        place = (self._data.sha256, self._device, len(self._images))
+        place = (self._data.sha256, self._device, len(self._labels))
         key = (*network, *place, spec.anneal, spec.anneal_from, spec.anneal_to)
         if key not in _annealed:
             model = self._build(spec)
