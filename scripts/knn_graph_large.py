@@ -1,27 +1,36 @@
 """Time the k-nearest-neighbour graph's entropy at the sizes of the free-energy paper, from a file on disk.
 
-Usage: python scripts/knn_graph_large.py [FOLDER]
+Usage: python scripts/knn_graph_large.py [--dims 24408,1550016] [--folder FOLDER] [--output FILE]
 
 A thousand directions in 24 408 and 1 550 016 dimensions (ConvNet of widths 8 and 64), float32, once as steps
 of a random walk on the sphere, once independent and uniform. The file, 6.2 GB at most, lies in FOLDER (by
 default the system's temporary one) and is deleted. What the truth is: the walk's neighbours are known
 beforehand, and the uniform law's distances are ``sqrt(2 (1 - c))`` with the cosines of the k nearest of n, of
-variance ``1/d``.
+variance ``1/d``. A line a case; results go to benchmarks/results/knn_graph.json, where cases that are not run
+stay as they are.
 """
 
+import argparse
+import json
 import math
+import os
+import platform
 import resource
+import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from thermograd.entropy import knn_graph
+from thermograd.files import atomic_write
 
 DIMS = (24_408, 1_550_016)
 POINTS, NEIGHBOURS, STEP = 1000, 50, 1e-3
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "knn_graph.json"
 
 
 def fill(points: np.memmap, walk: bool) -> None:
@@ -52,34 +61,87 @@ def expected(d: int, walk: bool) -> float:
     return (d - 1) * math.log(mean) + math.log(POINTS)
 
 
-def main(folder: str | None) -> None:
-    """Run all four cases and print a line each."""
-    for d in DIMS:
+def case(d: int, walk: bool, folder: str | None) -> dict[str, object]:
+    """Write the directions, read their entropy, compare."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        path = Path(place) / "directions.npy"
+        points = np.lib.format.open_memmap(path, "w+", dtype=np.float32, shape=(POINTS, d))
+        start = time.perf_counter()
+        fill(points, walk)
+        filled = time.perf_counter() - start
+        points.flush()
+        points = np.load(path, mmap_mode="r")
+        start = time.perf_counter()
+        estimate = knn_graph(points, NEIGHBOURS)
+        took = time.perf_counter() - start
+        del points
+    truth = expected(d, walk)
+    return {
+        "d": d,
+        "sample": "walk" if walk else "uniform",
+        "points": POINTS,
+        "neighbours": NEIGHBOURS,
+        "seconds": took,
+        "seconds_to_write": filled,
+        "file_gb": 4 * POINTS * d / 1e9,
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "entropy": estimate.entropy,
+        "se": estimate.se,
+        "expected": truth,
+        "mean_distance_off": math.expm1((estimate.entropy - truth) / (d - 1)),
+        "warnings": list(estimate.warnings),
+    }
+
+
+def environment() -> dict[str, object]:
+    """What the times depend on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("numpy", "numba")},
+        "cpu": models[0] if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
+        "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
+    }
+
+
+def main() -> None:
+    """Run the cases, each in a process of its own, whose peak memory is then its own."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dims", default=",".join(map(str, DIMS)), help="separated by commas")
+    parser.add_argument("--folder", help="for the file of directions")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(case(*json.loads(options.case))))
+        return
+    found = json.loads(options.output.read_text()) if options.output.exists() else {"cases": {}}
+    found["environment"] = environment()
+    for d in map(int, options.dims.split(",")):
         for walk in (True, False):
-            with tempfile.TemporaryDirectory(dir=folder) as place:
-                path = Path(place) / "directions.npy"
-                points = np.lib.format.open_memmap(path, "w+", dtype=np.float32, shape=(POINTS, d))
-                start = time.perf_counter()
-                fill(points, walk)
-                filled = time.perf_counter() - start
-                points.flush()
-                points = np.load(path, mmap_mode="r")
-                start = time.perf_counter()
-                estimate = knn_graph(points, NEIGHBOURS)
-                took = time.perf_counter() - start
-                del points
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-            truth = expected(d, walk)
+            told = json.dumps([d, walk, options.folder])
+            run = subprocess.run(
+                [sys.executable, __file__, "--case", told], check=True, stdout=subprocess.PIPE, text=True
+            )
+            result = json.loads(run.stdout)
+            found["cases"][f"{result['sample']}-{d}"] = result
+            atomic_write(options.output, json.dumps(found, indent=2) + "\n")
             print(
-                f"d = {d:9}, {'walk' if walk else 'uniform':7}: {took:6.1f} s (writing it {filled:.1f} s), "
-                f"peak {peak:.1f} GB with the file's pages, S = {estimate.entropy:.1f} +- {estimate.se:.1f}, "
-                f"expected {truth:.1f}, mean distance off by "
-                f"{math.expm1((estimate.entropy - truth) / (d - 1)):.1e}",
+                f"d = {d:9}, {result['sample']:7}: {result['seconds']:6.1f} s (writing it "
+                f"{result['seconds_to_write']:.1f} s), peak {result['peak_gb']:.1f} GB with the file, "
+                f"S = {result['entropy']:.1f} +- {result['se']:.1f}, expected {result['expected']:.1f}, "
+                f"mean distance off by {result['mean_distance_off']:.1e}",
                 flush=True,
             )
-            for line in estimate.warnings:
+            for line in result["warnings"]:
                 print(f"    {line}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else None)
+    main()

@@ -3,8 +3,8 @@
     python scripts/precision_study.py [--steps 12000] [--seeds 4] [--output benchmarks/results/precision.json]
 
 The same runs on the unit sphere with float32 and with bfloat16 convolutions, ConvNet(1) on 8x8 digits,
-several seeds at each effective learning rate. The spread over seeds tells what is a difference. At small ELR weights
-move less than the rounding resolves: there it should show.
+several seeds at each effective learning rate. The spread over seeds tells what is a difference. At small ELR
+weights move less than the rounding resolves: there it should show.
 """
 
 from __future__ import annotations

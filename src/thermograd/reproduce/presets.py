@@ -1,62 +1,272 @@
-"""Presets: the grids and run lengths of an experiment at a scale, as TOML files in the package."""
+"""Presets: every setup of the papers at a scale, as TOML files that a user copies and edits."""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
+from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import Any
+from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from thermograd.errors import InputError
-from thermograd.protocol import PROTOCOLS, Grid
-from thermograd.sweep.plan import Plan
-from thermograd.training.spec import Measurement, TrainSpec
+from thermograd.protocol import Grid
+from thermograd.reproduce.preset_file import nearest, read_preset
+from thermograd.sweep.plan import Plan, make_plan
+from thermograd.training.spec import TrainSpec, grid_specs
 
-__all__ = ["SCALES", "preset_plan"]
+__all__ = ["PAPERS", "SCALES", "Setup", "load_preset", "preset_plan", "preset_text", "setups"]
 
-SCALES = ("quick",)
-"""The scales that there are presets for."""
+SCALES = ("quick", "small", "paper")
+"""Minutes, under two hours for all of them together on two cores, and as published. Scales change width,
+data, grid and length, never the meaning."""
+
+PAPERS = {
+    "IG": "Sadrtdinov, Lobacheva, Klimov, Katsnelson, Vetrov: Can Training Dynamics of Scale-Invariant "
+    "Neural Networks Be Explained by the Thermodynamics of an Ideal Gas? arXiv:2511.07308",
+    "FE": "Sadrtdinov, Klimov, Lobacheva, Vetrov: SGD as Free Energy Minimization: A Thermodynamic View on "
+    "Neural Network Training. arXiv:2505.23489",
+}
+"""The papers by the letters that a preset's `source` begins with."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One setup of a paper: what is trained under which protocols, and where the paper shows it.
+
+    Attributes
+    ----------
+    name
+        The file's name, ``"ideal-gas-convnet-cifar10"``.
+    scale
+        One of `SCALES`, or ``"own"`` for a file that is not from the package.
+    description
+        One line.
+    source
+        The table or figure: ``"IG table 3, figures 6, 8 and 10"``.
+    grids
+        Per protocol its grid and the template of its runs.
+    seeds
+        Every point is run with each.
+    stationary_last
+        How many log points the paper's stationary means are taken over (IG: 30, FE: 50), for
+        ``thermograd.states.stationary(trace, last=...)``. ``None``: the second half of the iterations.
+
+    """
+
+    name: str
+    scale: str
+    description: str
+    source: str
+    grids: tuple[tuple[Grid, TrainSpec], ...]
+    seeds: tuple[int, ...]
+    stationary_last: int | None = None
+
+    @property
+    def paper(self) -> str:
+        """The paper that the source is in, in full; empty if the source names neither."""
+        return PAPERS.get(self.source.split(" ", 1)[0], "")
+
+    @property
+    def data(self) -> str:
+        """The images that the setup is for."""
+        return self.grids[0][1].data
+
+    @property
+    def specs(self) -> list[TrainSpec]:
+        """All runs, in the order of the plan."""
+        return [
+            spec
+            for grid, template in self.grids
+            for seed in self.seeds
+            for spec in grid_specs(grid, replace(template, seed=seed))
+        ]
+
+    def plan(self, data: str | None = None, *, sha256: str | None = None) -> Plan:
+        """The sweep on these images.
+
+        Parameters
+        ----------
+        data
+            ``"digits"``, ``"cifar10"``, ``"cifar100"``, or the path of a folder or archive of the set that
+            the setup is for; ``None``: what the preset says.
+        sha256
+            Hash of the images that the runs train on; ``None``: they are loaded to know it.
+
+        Raises
+        ------
+        InputError
+            If the images cannot be read or are of another set, or a hash is given where each seed draws a
+            subset of its own.
+
+        Examples
+        --------
+        >>> plan = load_preset("ideal-gas-convnet-cifar10", "paper").plan(sha256="0" * 64)
+        >>> plan.protocols, len(plan.specs())
+        (('FixedSphere', 'FixedELR', 'FixedLR'), 299)
+
+        """
+        from thermograd.data import NAMES, absolute, load
+
+        source = absolute(self.data if data is None else data)
+        grids = tuple((grid, replace(template, data=source)) for grid, template in self.grids)
+        subset = grids[0][1].subset
+        if sha256 is not None:
+            if subset is not None and len(self.seeds) > 1:
+                raise InputError(
+                    f"setup {self.name}: sha256 is {sha256!r}; expected none, as each of {len(self.seeds)} "
+                    "seeds draws its own images"
+                )
+            return Plan(grids, sha256, self.seeds)
+        if data is not None and self.data in NAMES:
+            images = load(data)
+            if images.name != self.data:
+                raise InputError(f"data {data!r} are {images.name} images; {self.name} expected {self.data}")
+            if subset is None:
+                return Plan(grids, images.sha256, self.seeds)
+        return make_plan(grids, seeds=self.seeds)
+
+
+def load_preset(preset: str | Path, scale: str = "quick") -> Setup:
+    """A setup by its name and scale, or from a file of one's own.
+
+    Parameters
+    ----------
+    preset
+        A name (see `setups`), or the path of a TOML file, which has the suffix ``.toml``.
+    scale
+        One of `SCALES`; a file of one's own has none.
+
+    Raises
+    ------
+    InputError
+        If there is no such preset, or the file has an unknown key, lacks one, or has a value of a wrong type
+        or out of range: file, key, value and what was expected are named.
+
+    Examples
+    --------
+    >>> setup = load_preset("ideal-gas-resnet18-cifar10", "paper")
+    >>> [grid.shape for grid, _ in setup.grids], setup.source
+    ([(14, 5), (14, 5), (19, 5)], 'IG table 3, figures 2, 7, 9 and 12')
+    >>> load_preset("ideal-gas-resnet-cifar10", "paper")
+    Traceback (most recent call last):
+    thermograd.errors.InputError: preset is 'ideal-gas-resnet-cifar10' at scale 'paper'; expected ...
+
+    """
+    if isinstance(preset, Path) or preset.endswith(".toml"):
+        path = Path(preset)
+        try:
+            return _setup(str(path), path.stem, "own", path.read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"preset {path} cannot be read ({error}); expected a TOML file") from error
+    return _setup(f"{scale}/{preset}.toml", preset, scale, preset_text(preset, scale))
+
+
+def preset_text(name: str, scale: str) -> str:
+    """The preset's file, to be copied and edited.
+
+    Raises
+    ------
+    InputError
+        If there is no such preset.
+
+    Examples
+    --------
+    >>> print(preset_text("ideal-gas-convnet-cifar10", "paper").splitlines()[-3])
+    [FixedLR]
+
+    """
+    known = _resources(scale)
+    if name not in known:
+        expected = nearest(name, known) or f"one of {', '.join(known)}"
+        raise InputError(f"preset is {name!r} at scale {scale!r}; expected {expected}")
+    return known[name].read_text()
+
+
+def setups(experiment: str = "", scale: str = "quick") -> tuple[Setup, ...]:
+    """All setups of an experiment at a scale, by name.
+
+    Parameters
+    ----------
+    experiment
+        What their names begin with: ``"ideal-gas"``, ``"free-energy"``, ``"free-energy-subset"``,
+        ``"batch-size"``; empty: all.
+    scale
+        One of `SCALES`.
+
+    Raises
+    ------
+    InputError
+        If the scale is unknown or it has no such experiment.
+
+    Examples
+    --------
+    >>> [setup.name for setup in setups("ideal-gas", "quick")]
+    ['ideal-gas-convnet-cifar10', 'ideal-gas-convnet-digits']
+
+    """
+    known = _resources(scale)
+    names = [name for name in known if not experiment or f"{name}-".startswith(f"{experiment}-")]
+    if not names:
+        raise InputError(
+            f"experiment is {experiment!r} at scale {scale!r}; expected the beginning of one of "
+            f"{', '.join(known)}"
+        )
+    return tuple(load_preset(name, scale) for name in names)
 
 
 def preset_plan(experiment: str, scale: str, data: str) -> Plan:
     """The plan of an experiment at a scale, on these images.
 
-    The preset is chosen by the images: ``<experiment>-<scale>-<data set>.toml``. A table of the file that is
-    named after a protocol is a grid: its axes, and any key of the run that differs there.
+    Of the experiment's setups the one for these images is taken; if there are several, the one with the most
+    protocols.
 
     Parameters
     ----------
     experiment, scale
-        ``"ideal-gas"``, ``"quick"``.
+        See `setups`; the full name of a setup settles which.
     data
-        ``"digits"``, ``"cifar10"``, or the path of a folder or archive of CIFAR-10.
+        ``"digits"``, ``"cifar10"``, ``"cifar100"``, or the path of a folder or archive of CIFAR.
 
     Raises
     ------
     InputError
-        If the data cannot be read or there is no preset for them.
+        If the data cannot be read, there is no preset for them, or several equally good ones.
 
     """
-    from thermograd.data import absolute, load
+    from thermograd.data import load
 
+    offered = setups(experiment, scale)
     images = load(data)
-    name = f"{experiment}-{scale}-{images.name}.toml"
-    resource = files("thermograd.reproduce") / "presets" / name
-    if not resource.is_file():
-        raise InputError(f"no preset {name} for the images {images.name!r}; expected digits or cifar10")
-    content = tomllib.loads(resource.read_text())
-    source = absolute(data)
-    common = {key: value for key, value in content.items() if key not in PROTOCOLS}
-    grids = []
-    for protocol in PROTOCOLS:
-        own = {**common, **content[protocol]}
-        axes = {axis: own.pop(axis) for axis in PROTOCOLS[protocol].axes}
-        grid = Grid(PROTOCOLS[protocol], axes)
-        grids.append((grid, _template(grid, source, own)))
-    return Plan(tuple(grids), images.sha256)
+    fitting = [setup for setup in offered if setup.data == images.name]
+    most = max((len(setup.grids) for setup in fitting), default=0)
+    best = [setup for setup in fitting if len(setup.grids) == most]
+    if not best:
+        expected = ", ".join(sorted({setup.data for setup in offered}))
+        raise InputError(
+            f"no preset {experiment} at scale {scale!r} for the images {images.name!r}; expected {expected}"
+        )
+    if len(best) > 1:
+        names = ", ".join(setup.name for setup in best)
+        raise InputError(
+            f"preset is {experiment!r} at scale {scale!r} on {images.name}; expected one of {names}"
+        )
+    setup = best[0]
+    whole = setup.grids[0][1].subset is None
+    return setup.plan(data, sha256=images.sha256 if whole else None)
 
 
-def _template(grid: Grid, source: str, keys: dict[str, Any]) -> TrainSpec:
-    measured = {f.name for f in fields(Measurement)}
-    measurement = Measurement(**{key: keys.pop(key) for key in list(keys) if key in measured})
-    return TrainSpec(next(iter(grid)), data=source, measurement=measurement, **keys)
+def _resources(scale: str) -> dict[str, Traversable]:
+    if scale not in SCALES:
+        raise InputError(f"scale is {scale!r}; expected {nearest(scale, SCALES) or ', '.join(SCALES)}")
+    folder = files("thermograd.reproduce") / "presets" / scale
+    found = {entry.name.removesuffix(".toml"): entry for entry in folder.iterdir()}
+    return {name: found[name] for name in sorted(found)}
+
+
+def _setup(place: str, name: str, scale: str, text: str) -> Setup:
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{place} cannot be read as TOML ({error}); expected key = value") from error
+    read = read_preset(place, content)
+    return Setup(name, scale, read.description, read.source, read.grids, read.seeds, read.stationary_last)
