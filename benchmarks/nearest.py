@@ -1,12 +1,12 @@
 """Nearest neighbours of a queue of weights: scikit-learn's brute force in float64 against ours.
 
-    python benchmarks/nearest.py [--seconds 20] [--dtype float32] [--large] [--scaling] [--output nearest.json]
+    python benchmarks/nearest.py [--seconds 20] [--dtype float32] [--large] [--scaling] [--output FILE]
 
 Both are timed in turn in one process, so that whatever else the machine does strikes both; the minimum
 counts. ``cpu_s`` is the processors' time, which other work on the machine changes less. Angles: for
 scikit-learn they are converted with numpy as one writes it, and the conversion is timed on both sides
-(scikit-learn ignores that the last angle is periodic). With ``--dtype float32`` ours reads float32, as queues
-hold it, and scikit-learn the same numbers in float64, converted beforehand. ``log_difference`` is by how much the mean log
+(scikit-learn ignores that the last angle is periodic). ``--dtype float32``: ours reads float32, and
+scikit-learn the same numbers in float64, converted beforehand. ``log_difference`` is by how much the mean log
 distance differs: times d, the entropy. ``--large``: (4000, 97 200), ours alone. Peak memory is that of a
 fresh process, on top of the data.
 """

@@ -3,7 +3,8 @@
 Usage: python scripts/entropy_coverage.py [--repeats 300] [--output FILE]
 
 Gaussian points, independent or of an Ornstein-Uhlenbeck walk that is worth so many independent ones. The
-intervals are asked to hold the mean of the estimator: bias is another matter. Five minutes on one core.
+intervals are asked to hold the mean of the estimator: bias is another matter. Five minutes on one core; a
+case that the output holds with as many repeats is not run again (delete the file to begin anew).
 """
 
 import argparse
@@ -52,9 +53,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=300)
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
+    done = json.loads(options.output.read_text()) if options.output.exists() else []
+    known = {
+        (row["n"], row["independent"], row["d"]): row for row in done if row["repeats"] == options.repeats
+    }
     rows = []
     for n, independent in CASES:
         for m in DIMS:
+            if (n, independent, m) in known:
+                rows.append(known[n, independent, m])
+                continue
             x = walks(options.repeats, n, m, independent, np.random.default_rng([n, independent, m]))
             row: dict[str, object] = {"n": n, "independent": independent, "d": m, "repeats": options.repeats}
             for name, read in READINGS.items():
@@ -64,7 +72,7 @@ def main() -> None:
             row["many"] = told(many.entropy, many.se)
             rows.append(row)
             print(json.dumps(row), flush=True)
-    atomic_write(options.output, json.dumps(rows, indent=1) + "\n")
+            atomic_write(options.output, json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,18 +7,16 @@ A rotation of all points together changes no distance on the sphere and no entro
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from thermograd.data import load
 from thermograd.entropy import kozachenko_leonenko
 from thermograd.protocol import FixedSphere
 from thermograd.training import Measurement, TrainSpec
-from thermograd.training.run import Run
+from thermograd.training.execution import Execution
+from thermograd.training.run import ReplicaRun
 
 ROTATIONS = 4
-
-
-def ignore(done: int) -> None:
-    """Report progress to nobody."""
 
 
 def main() -> None:
@@ -26,14 +24,19 @@ def main() -> None:
     torch.set_num_threads(1)  # two threads wait for each other on networks this small
     measurement = Measurement(log_every=1000, noise_draws=6, queue_size=100, queue_every=10)
     spec = TrainSpec(FixedSphere(elr=0.007, radius=1.0), measurement=measurement)
-    run = Run(spec, load("digits"))
-    run.prepare(ignore)
+    run = ReplicaRun([spec], load("digits"), Execution())
+    windows: list[NDArray[np.float64]] = []
+
+    def collect(done: int) -> None:
+        if run.windows.full:
+            windows.append(run.windows.directions(0))
+
+    run.prepare(lambda done: None)
+    for _ in range(3):
+        run.advance(collect)
     rng = np.random.default_rng(0)
     rotations = [np.linalg.qr(rng.standard_normal((run.dim, run.dim)))[0] for _ in range(ROTATIONS)]
-    for window in range(3):
-        run._train(1000, ignore)
-        run.step += 1000
-        points = run.queue.take_window()
+    for window, points in enumerate(windows):
         for manifold in ("geodesic", "sphere"):
             turned = [points, *(points @ rotation for rotation in rotations)]
             turned = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in turned]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
@@ -14,14 +14,16 @@ __all__ = ["elapsed"]
 
 
 @contextmanager
-def elapsed(what: str, every: float = 2.0) -> Iterator[None]:
-    """Say what is being done and for how long, again and again; nothing of work shorter than the interval."""
+def elapsed(what: str, every: float = 2.0, quiet: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Say what is being done and for how long, again and again; nothing of short work, or while ``quiet``."""
     began, done = time.monotonic(), threading.Event()
     on_terminal = sys.stderr.isatty()
 
     def speak() -> None:
         pause = every
         while not done.wait(pause):
+            if quiet():
+                continue
             text = f"{what}: {time.monotonic() - began:.0f} s"
             click.echo(f"\r{text}" if on_terminal else text, nl=not on_terminal, err=True)
             # In a log file every line stays: speak half as often each time.

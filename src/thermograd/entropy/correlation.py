@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thermograd.entropy.directions import Directions
+
 __all__ = ["CorrelationTime", "correlation_time", "pooled_time"]
 
 _BUCKETS = 32  # sums with random signs that stand for the coordinates: their noise is that of as many series
@@ -42,7 +44,7 @@ class CorrelationTime:
         return self.time > 1.0 + 3.0 * self.noise
 
 
-def correlation_time(x: NDArray[np.floating[Any]]) -> CorrelationTime:
+def correlation_time(x: NDArray[np.floating[Any]] | Directions) -> CorrelationTime:
     """The time over which points remember where they were, from the autocovariance of their positions.
 
     ``rho(t) = E (x_i - m).(x_(i+t) - m) / E |x_i - m|^2``: coordinates count by their variance. Beyond 32
@@ -113,10 +115,10 @@ def pooled_time(series: NDArray[np.float64]) -> CorrelationTime:
     return CorrelationTime(max(1.0, total / (1.0 + share)), noise, 1.0 + 2.0 * float(later @ later))
 
 
-def _buckets(x: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def _buckets(x: NDArray[np.floating[Any]] | Directions) -> NDArray[np.float64]:
     n, d = x.shape
     if d <= _BUCKETS:
-        return np.asarray(x, dtype=np.float64)
+        return np.asarray(x[:], dtype=np.float64)
     rng = np.random.default_rng(0)
     width = -(-d // _BUCKETS)
     signs = np.zeros(width * _BUCKETS)

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermograd.autocorrelation import integrated_time, mean_with_error
-from thermograd.entropy.displacement import Displacement, displacement
+from thermograd.entropy.direction_neighbours import direction_neighbours
+from thermograd.entropy.directions import Directions
+from thermograd.entropy.displacement import Displacement, displacements
 from thermograd.entropy.estimate import above_uniform_warning
 from thermograd.entropy.geodesic import log_ball_volume
-from thermograd.entropy.neighbours.nearest import nearest_neighbours
 from thermograd.entropy.points import as_directions
+from thermograd.entropy.progress import row_blocks
 from thermograd.errors import InputError
 
 __all__ = ["QueueDiagnostics", "diagnose"]
@@ -137,7 +139,7 @@ def diagnose(directions: Any, *, rng: np.random.Generator, projections: int = 8)
     times = [integrated_time(shadow) for shadow in shadows.T]
     time = float(np.mean(times))
 
-    found = nearest_neighbours(x)
+    found = direction_neighbours(x)
     rho = found.distance[:, 0]
     lag = np.abs(found.index[:, 0] - np.arange(n))
     apart = rho > 0
@@ -147,7 +149,7 @@ def diagnose(directions: Any, *, rng: np.random.Generator, projections: int = 8)
     if apart.all():
         entropy = (d - 1) * logs.mean + log_ball_volume(d - 1) + math.log(n - 1) + np.euler_gamma
     adjacent = float(np.mean(lag <= 1))
-    moved = displacement(x)
+    moved = displacements(x)
     return QueueDiagnostics(
         n=n,
         dim=d - 1,
@@ -167,11 +169,11 @@ def diagnose(directions: Any, *, rng: np.random.Generator, projections: int = 8)
     )
 
 
-def _project(x: NDArray[np.floating[Any]], axes: NDArray[np.float64]) -> NDArray[np.float64]:
-    centre = x.mean(axis=0, dtype=np.float64)
+def _project(x: Directions, axes: NDArray[np.float64]) -> NDArray[np.float64]:
+    centre = x.mean()
     shadows = np.empty((len(x), axes.shape[1]))
-    for start in range(0, len(x), 64):  # in blocks: no second array of the sample's size
-        shadows[start : start + 64] = (x[start : start + 64] - centre) @ axes
+    for rows in row_blocks("projections", x.shape):  # in blocks: no second array of the sample's size
+        shadows[rows] = (x[rows] - centre) @ axes
     return shadows
 
 

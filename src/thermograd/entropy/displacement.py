@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thermograd.entropy.directions import Directions, as_they_are
 from thermograd.entropy.points import as_points
+from thermograd.entropy.progress import row_blocks
 
-__all__ = ["Displacement", "displacement"]
+__all__ = ["Displacement", "displacement", "displacements"]
 
 _OWNER = "displacement"
 _ROWS = 64
@@ -85,7 +87,23 @@ def displacement(x: Any) -> Displacement:
     ('displacements have saturated', 'displacements still grow as in free diffusion')
 
     """
-    points = as_points(x, _OWNER, at_least=4)
+    return displacements(as_they_are(as_points(x, _OWNER, at_least=4)))
+
+
+def displacements(points: Directions) -> Displacement:
+    """What :func:`displacement` tells, of points that have been checked.
+
+    Parameters
+    ----------
+    points
+        In time order, shape ``(n, d)``, ``n >= 4``.
+
+    Examples
+    --------
+    >>> displacements(as_they_are(np.arange(20.0)[:, None])).words
+    'displacements grow as in a straight drift'
+
+    """
     n = len(points)
     quarter, half = mean_square(points, n // 4), mean_square(points, 2 * (n // 4))
     whole = mean_square(points, n - n // 10 if n >= 20 else n - 1)
@@ -93,7 +111,7 @@ def displacement(x: Any) -> Displacement:
     return Displacement(mean_square(points, 1) ** 0.5, whole**0.5, ratio)
 
 
-def mean_square(points: NDArray[np.floating[Any]], lag: int) -> float:
+def mean_square(points: NDArray[np.floating[Any]] | Directions, lag: int) -> float:
     """The mean square distance of points so many samples apart.
 
     Parameters
@@ -110,8 +128,16 @@ def mean_square(points: NDArray[np.floating[Any]], lag: int) -> float:
 
     """
     total, pairs = 0.0, len(points) - lag
-    for start in range(0, pairs, _ROWS):  # in blocks: no second array of the sample's size
-        stop = min(start + _ROWS, pairs)
-        difference = np.subtract(points[start + lag : stop + lag], points[start:stop], dtype=np.float64)
-        total += float(np.einsum("ij,ij->", difference, difference))
+    x, norms = (points.points, points.norms) if isinstance(points, Directions) else (points, None)
+    if isinstance(points, Directions) and points.exact:
+        norms = None
+    for rows in row_blocks("displacements", (pairs, points.shape[1]), _ROWS):  # no second array of that size
+        start, stop = rows.start, rows.stop
+        difference = np.subtract(x[start + lag : stop + lag], x[start:stop], dtype=np.float64)
+        if norms is None:
+            total += float(np.einsum("ij,ij->", difference, difference))
+            continue
+        squared = np.einsum("ij,ij->i", difference, difference)
+        r, s = norms[start + lag : stop + lag], norms[start:stop]  # of the rows: no part of their directions
+        total += float((np.maximum(squared - (r - s) ** 2, 0.0) / (r * s)).sum())
     return total / pairs

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thermograd.entropy.correlation import correlation_time
+from thermograd.entropy.directions import Directions
 from thermograd.errors import InputError
 
-__all__ = ["EntropyEstimate", "above_uniform_warning", "sample_warnings"]
+__all__ = ["EntropyEstimate", "above_uniform_warning", "sample_warnings", "short_walk_warning"]
 
 _FLOAT32_ROUNDING = 2.0**-24  # of a coordinate, at most
+_FEW = 30.0  # independent points; worth 3 to 8, walks scattered .9 to 1.2 times as much as their error says
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,43 @@ def above_uniform_warning(entropy: float, se: float, uniform: float) -> tuple[st
     )
 
 
+def short_walk_warning(points: NDArray[np.floating[Any]] | Directions, dim: int) -> tuple[str, ...]:
+    """The sentence about a queue worth so few independent points that its error bar is hardly known.
+
+    Only where the points could fill the space: elsewhere :func:`sample_warnings` has said more, and what is
+    read there, the length of steps, is known better.
+
+    Parameters
+    ----------
+    points
+        In time order, shape ``(n, d)``.
+    dim
+        Dimension of the law.
+
+    Returns
+    -------
+    tuple of str
+        Empty from 30 independent points on.
+
+    Examples
+    --------
+    >>> walk = np.cumsum(np.random.default_rng(0).standard_normal((500, 2)), axis=0)
+    >>> short_walk_warning(walk, 2)[0].partition(":")[0]
+    'the queue is worth 4.4 independent points'
+
+    """
+    n = len(points)
+    if dim > math.log2(n):
+        return ()
+    memory = correlation_time(points)
+    if not memory.surely_above_one or n >= _FEW * memory.time:
+        return ()
+    return (
+        f"the queue is worth {n / memory.time:.2g} independent points: the standard error is known to a third"
+        " at best, and on average up to a fifth too small",
+    )
+
+
 def sample_warnings(
     points: NDArray[np.floating[Any]], nearest: NDArray[np.float64], dim: int
 ) -> tuple[str, ...]:
@@ -172,9 +212,11 @@ def sample_warnings(
             "unknown constant, so compare samples of equal size and spacing, and do not read it as the law's "
             "entropy"
         )
-    scale = float(np.sqrt(np.mean(np.einsum("ij,ij->i", points, points, dtype=np.float64))))
     median = float(np.median(nearest))
-    if points.dtype == np.float32 and 0 < median < 30 * _FLOAT32_ROUNDING * scale:
+    scale = 0.0  # of float64 points it is not asked for: that would read them all once more
+    if points.dtype == np.float32:
+        scale = float(np.sqrt(np.mean(np.einsum("ij,ij->i", points, points, dtype=np.float64))))
+    if 0 < median < 30 * _FLOAT32_ROUNDING * scale:
         found.append(
             f"the points are in float32, whose rounding ({_FLOAT32_ROUNDING * scale:.1g}) is not small "
             f"against the median neighbour distance ({median:.1g}): normalise float32 weights in float64"

@@ -64,14 +64,14 @@ def gaussian_tangent(x: Any) -> EntropyEstimate:
     -18.34; exact -18.33
 
     """
-    points = as_directions(x, _OWNER, at_least=3)
-    n, d = points.shape
+    u = as_directions(x, _OWNER, at_least=3)
+    n, d = u.shape
     if n - 1 <= d - 1:  # said here, before a square of that size is made
         raise InputError(
             f"{_OWNER}: {n} points in {d - 1} dimensions have no covariance of full rank; "
             f"expected at least {d + 1} points"
         )
-    mean = points.mean(axis=0, dtype=np.float64)
+    mean = u.mean()
     length = float(np.linalg.norm(mean))
     if length < 3.0 / math.sqrt(n):  # a uniform law's is 1/sqrt(n)
         raise InputError(
@@ -84,6 +84,7 @@ def gaussian_tangent(x: Any) -> EntropyEstimate:
     axis = np.zeros(d)
     axis[0] = -math.copysign(1.0, mean[0])
     mirror = (mean - axis) / np.linalg.norm(mean - axis)
+    points = u[:]
     away = np.subtract(points, mean, dtype=np.float64)
     tangent = (away - 2.0 * np.outer(away @ mirror, mirror))[:, 1:]
     sine = np.sqrt(np.einsum("ij,ij->i", tangent, tangent))

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from thermograd.autocorrelation import mean_with_error
-from thermograd.entropy.estimate import EntropyEstimate, sample_warnings
-from thermograd.entropy.neighbours.nearest import check_neighbours, nearest_neighbours
-from thermograd.entropy.points import as_points
+from thermograd.entropy.direction_neighbours import direction_neighbours
+from thermograd.entropy.directions import Directions, as_they_are, row_norms
+from thermograd.entropy.estimate import EntropyEstimate, sample_warnings, short_walk_warning
+from thermograd.entropy.neighbours.nearest import check_neighbours
+from thermograd.entropy.points import NORM_TOLERANCE, as_points
 from thermograd.entropy.shared_neighbours import graph_error
 from thermograd.entropy.theiler import admissible_neighbours
 from thermograd.errors import InputError
@@ -32,7 +34,8 @@ def knn_graph(x: Any, k: int = 50, dimension: int | None = None, theiler: int = 
     x
         Points in time order, shape ``(n, d)``, numpy array or torch tensor, float32 or float64: unit vectors
         on the sphere S^(d-1), or points on any ``D``-dimensional surface. Distances are Euclidean, in the
-        unit of ``x``.
+        unit of ``x``. Where ``D = d - 1`` and all norms are 1 within 1e-5, rows are normalised again in
+        float64: what normalising in float32 leaves is no distance.
     k
         How many neighbours, 1 to ``n - 2``; the paper's is 50.
     dimension
@@ -80,7 +83,10 @@ def knn_graph(x: Any, k: int = 50, dimension: int | None = None, theiler: int = 
         raise InputError(f"{_OWNER}: dimension of the surface is {dim!r}; expected 1 to {d}")
     dim = int(dim)
     check_neighbours(_OWNER, n, k, None, theiler)
-    found = nearest_neighbours(points, k, theiler=theiler)
+    norms = row_norms(points)
+    on_sphere = dim == d - 1 and bool((np.abs(norms - 1.0) <= NORM_TOLERANCE).all())
+    u = Directions(points, norms) if on_sphere else as_they_are(points)
+    found = direction_neighbours(u, k, theiler=theiler)
     lengths = mean_with_error(found.distance.sum(axis=1))
     settings: dict[str, object] = {"k": int(k), "dimension": dim}
     if theiler:
@@ -92,4 +98,5 @@ def knn_graph(x: Any, k: int = 50, dimension: int | None = None, theiler: int = 
     log_count = float(np.log(admissible_neighbours(n, theiler) + 1).mean()) if theiler else math.log(n)
     entropy = dim * math.log(lengths.mean) + log_count
     se = graph_error(found.distance, found.index, dim)
+    warnings += short_walk_warning(u, dim)
     return EntropyEstimate(entropy, se, n, lengths.n_effective, dim, False, "knn-graph", settings, warnings)

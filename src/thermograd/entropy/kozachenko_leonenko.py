@@ -6,13 +6,19 @@ import math
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import digamma
 
-from thermograd.entropy.estimate import EntropyEstimate, above_uniform_warning, sample_warnings
+from thermograd.entropy.direction_neighbours import direction_neighbours
+from thermograd.entropy.directions import as_they_are
+from thermograd.entropy.estimate import (
+    EntropyEstimate,
+    above_uniform_warning,
+    sample_warnings,
+    short_walk_warning,
+)
 from thermograd.entropy.geodesic import arc_length, log_ball_volume, log_cap_curvature
 from thermograd.entropy.neighbours.chart import chart_neighbours
-from thermograd.entropy.neighbours.nearest import check_neighbours, nearest_neighbours
+from thermograd.entropy.neighbours.nearest import check_neighbours
 from thermograd.entropy.points import as_directions, as_points
 from thermograd.entropy.shared_neighbours import mean_of_shared_terms
 from thermograd.entropy.theiler import admissible_neighbours
@@ -43,7 +49,8 @@ def kozachenko_leonenko(
     ----------
     x
         Points in time order, shape ``(n, m)``, or unit vectors, shape ``(n, d)``, for the sphere; numpy array
-        or torch tensor, float32 or float64. The entropy's unit of length is that of ``x``.
+        or torch tensor, float32 or float64. The entropy's unit of length is that of ``x``. Unit vectors whose
+        norm is off by up to 1e-5, as normalising in float32 leaves it, are normalised again in float64.
     k
         Which neighbour, 1 to ``n - 2``. Larger ``k``: less variance, more bias.
     manifold
@@ -93,28 +100,27 @@ def kozachenko_leonenko(
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise InputError(f"{_OWNER}: k (which neighbour) is {k!r}; expected an integer of at least 1")
-    points: NDArray[np.floating[Any]]
     if manifold == "euclidean":
-        points = as_points(x, _OWNER, at_least=k + 2)
+        u = as_they_are(as_points(x, _OWNER, at_least=k + 2))
     elif manifold in ("sphere", "geodesic"):
-        points = as_directions(x, _OWNER, at_least=k + 2)
+        u = as_directions(x, _OWNER, at_least=k + 2)
     else:
         raise InputError(f"{_OWNER}: manifold is {manifold!r}; expected 'euclidean', 'sphere' or 'geodesic'")
-    n, m = points.shape
+    n, m = u.shape
     check_neighbours(_OWNER, n, k, None, theiler)
     uniform = math.nan
     if manifold != "euclidean":
         uniform = float(entropy_uniform(m))
         m -= 1
     if manifold == "sphere":
-        found, stretch = chart_neighbours(points, k, theiler=theiler)
+        found, stretch = chart_neighbours(u.points, k, theiler=theiler)  # to angles, norms do not matter
     else:
-        found, stretch = nearest_neighbours(points, k, theiler=theiler), np.zeros(n)
+        found, stretch = direction_neighbours(u, k, theiler=theiler), np.zeros(n)
     rho = found.distance[:, -1]
     if manifold == "geodesic":
         rho = arc_length(rho)
         stretch = log_cap_curvature(rho, m)
-    warnings = sample_warnings(points, rho, m)
+    warnings = sample_warnings(u.points, rho, m)
     if at_pole := int(np.count_nonzero(np.isneginf(stretch))):
         warnings += (
             f"{at_pole} of {n} points lie at a pole of the chart, where it has no volume: rotate the points",
@@ -131,7 +137,7 @@ def kozachenko_leonenko(
     else:
         terms = mean_of_shared_terms(m * np.log(rho) + stretch, found.index, m)
         entropy, se, n_effective = terms.mean + constant, terms.se, terms.n_effective
-        warnings += above_uniform_warning(entropy, se, uniform)
+        warnings += above_uniform_warning(entropy, se, uniform) + short_walk_warning(u, m)
     settings: dict[str, object] = {"k": int(k), "manifold": manifold}
     if theiler:
         settings["theiler"] = int(theiler)

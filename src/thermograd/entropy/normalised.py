@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thermograd.entropy.progress import tell
+from thermograd.entropy.queues.reserved import reserve
 from thermograd.entropy.queues.stream import unit_direction
 from thermograd.errors import InputError
 from thermograd.memory import physical_bytes
@@ -67,8 +69,15 @@ def normalised(
             f"the {free / 1e9:.3g} GB that are free (TMPDIR names another folder)"
         )
     with tempfile.TemporaryDirectory(prefix="thermograd-") as folder:
-        out = np.lib.format.open_memmap(Path(folder, "directions.npy"), "w+", np.float64, x.shape)
-        yield _filled(x, out, owner)
+        path = Path(folder, "directions.npy")
+        try:
+            reserve(path, x.shape, np.dtype(np.float64))
+        except OSError as error:
+            raise InputError(
+                f"{owner}: directions of {needed / 1e9:.3g} GB cannot be written to {tempfile.gettempdir()} "
+                f"({error.strerror or error}); expected space there (TMPDIR names another folder)"
+            ) from error
+        yield _filled(x, np.lib.format.open_memmap(path, "r+"), owner)
 
 
 def _filled(x: NDArray[np.floating[Any]], out: NDArray[np.float64], owner: str) -> NDArray[np.float64]:
@@ -78,4 +87,5 @@ def _filled(x: NDArray[np.floating[Any]], out: NDArray[np.float64], owner: str) 
         if not row.any():
             raise InputError(f"{owner}: row {i} is zero; expected points that have a direction")
         unit_direction(row, out[i])
+        tell("directions", i + 1, len(x))
     return out

@@ -7,15 +7,18 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from thermograd.entropy.directions import Directions, row_norms
+from thermograd.entropy.progress import row_blocks
 from thermograd.errors import InputError
 
-__all__ = ["as_array", "as_directions", "as_points"]
+__all__ = ["NORM_TOLERANCE", "as_array", "as_directions", "as_points"]
 
 _WHY_NOT_HALF = (
     "half precision rounds a coordinate by 5e-4 (float16) or 4e-3 (bfloat16) of itself, far more than "
     "neighbouring iterates differ"
 )
-_NORM_TOLERANCE = 1e-5  # what normalising in float32 may leave; angles do not depend on it
+NORM_TOLERANCE = 1e-5
+"""What normalising in float32, by whatever method, may leave; rows farther off are no directions."""
 
 
 def as_array(x: Any, owner: str) -> NDArray[np.floating[Any]]:
@@ -81,8 +84,11 @@ def as_points(x: Any, owner: str, *, at_least: int) -> NDArray[np.floating[Any]]
     if len(points) < at_least:
         raise InputError(f"{owner}: {len(points)} points were given; expected at least {at_least}")
     # The sum of a row is finite unless an entry is not, or the sum overflows: then look closer.
+    sums = np.empty(len(points))
     with np.errstate(over="ignore", invalid="ignore"):
-        suspects = np.flatnonzero(~np.isfinite(points.sum(axis=1)))
+        for rows in row_blocks("values", (len(points), points.shape[1])):
+            sums[rows] = points[rows].sum(axis=1)
+    suspects = np.flatnonzero(~np.isfinite(sums))
     bad = [int(i) for i in suspects if not np.isfinite(points[i]).all()]
     if bad:
         shown = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
@@ -94,8 +100,10 @@ def as_points(x: Any, owner: str, *, at_least: int) -> NDArray[np.floating[Any]]
     return points
 
 
-def as_directions(x: Any, owner: str, *, at_least: int) -> NDArray[np.floating[Any]]:
+def as_directions(x: Any, owner: str, *, at_least: int) -> Directions:
     """A sample of unit vectors, shape ``(n, d)``, ``d >= 2``, checked to 1e-5 in the norm.
+
+    Rows whose norm is not 1 to round-off are divided by it where they are used.
 
     Parameters
     ----------
@@ -117,11 +125,11 @@ def as_directions(x: Any, owner: str, *, at_least: int) -> NDArray[np.floating[A
         raise InputError(
             f"{owner}: points have dimension {points.shape[1]}; expected at least 2 for a sphere"
         )
-    norms = np.sqrt(np.einsum("ij,ij->i", points, points, dtype=np.float64))
+    norms = row_norms(points)
     worst = int(np.argmax(np.abs(norms - 1.0)))
-    if abs(norms[worst] - 1.0) > _NORM_TOLERANCE:
+    if abs(norms[worst] - 1.0) > NORM_TOLERANCE:
         raise InputError(
             f"{owner}: row {worst} has norm {norms[worst]:.6g}; expected unit vectors: "
             "divide each row by its norm, x / np.linalg.norm(x, axis=1, keepdims=True)"
         )
-    return points
+    return Directions(points, norms)

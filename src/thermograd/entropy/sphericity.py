@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thermograd.entropy.directions import Directions
+
 __all__ = ["departures"]
 
 _PAIRS = 128  # differences of disjoint pairs of directions: 8128 cosines, a spread known to 1.6%
@@ -16,7 +18,7 @@ _SIGMAS = 5.0
 
 
 def departures(
-    x: NDArray[np.floating[Any]],
+    x: NDArray[np.floating[Any]] | Directions,
     mean: NDArray[np.float64],
     depth: NDArray[np.float64],
     along: float,

@@ -84,7 +84,7 @@ class ReplicaRun:
         self._optimizer = ReplicaSGD([spec.protocol for spec in self.specs], self.network.weights)
         self._walk = Walk(self.network, self._optimizer, self._batches, self._images, self._labels)
         size = common.measurement.queue_size
-        self._windows = Windows(len(self.specs), size, self.dim, self._device)
+        self.windows = Windows(len(self.specs), size, self.dim, self._device)
         test = self._on_device(self.network, images.test_images, images.test_labels)
         self._frozen = FrozenPoint(self.network, (self._images, self._labels), test, common.batch_size)
 
@@ -217,7 +217,7 @@ class ReplicaRun:
             self._walk.steps(stride)
             self.step += stride
             if self.step % every == 0:
-                self._windows.push(self.network.flat())
+                self.windows.push(self.network.flat())
             on_progress(before + self.step)
         means = self._optimizer.take_means()
         self._end_those_not_finite(f"between iterations {since} and {point}", means)
@@ -282,14 +282,14 @@ class ReplicaRun:
         }
 
     def _entropies(self) -> dict[str, list[float]]:
-        if not self._windows.full:
+        if not self.windows.full:
             each = [window_entropy(None, None)] * len(self.specs)
         else:
             each = [
-                window_entropy(None if reason else self._windows.directions(replica), rng)
+                window_entropy(None if reason else self.windows.directions(replica), rng)
                 for replica, (reason, rng) in enumerate(zip(self.reasons, self._projections, strict=True))
             ]
-            self._windows.reset()
+            self.windows.reset()
         return {name: [values[name] for values in each] for name in each[0]}
 
     # -- keeping the state ----------------------------------------------------------------------------------
@@ -322,7 +322,7 @@ class ReplicaRun:
             "noise": np.stack([s.state_dict()["generator"].numpy() for s in self._noise_batches]),
             "row_names": np.array(json.dumps(names)),
             "rows": np.array([[row[name] for name in names] for row in self.rows]),
-            **self._windows.state(),
+            **self.windows.state(),
         }
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
@@ -351,7 +351,7 @@ class ReplicaRun:
             )
         for rng, saved in zip(self._projections, words["projections"], strict=True):
             rng.bit_generator.state = saved
-        self._windows.restore(state)
+        self.windows.restore(state)
 
 
 def _stationary_radius(spec: TrainSpec, mean_square: float) -> float:

@@ -106,7 +106,7 @@ def recommend(n: int, dim: int, n_effective: float) -> Recommendation:
     for name, value, least in (("n (directions)", n, 4), ("dim (of the sphere)", dim, 1)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise InputError(f"recommend: {name} is {value!r}; expected an integer of at least {least}")
-    if not 1 <= n_effective <= n:
+    if not _is_number(n_effective) or not 1 <= n_effective <= n:
         raise InputError(f"recommend: n_effective is {n_effective!r}; expected a number from 1 to n = {n}")
     time = n / n_effective
     worth = f"the queue is worth {n_effective:.3g} independent directions"
@@ -200,6 +200,10 @@ def corrected(estimate: EntropyEstimate, spacing: float) -> EntropyEstimate:
     3.8 -> 12.7 +- 0.1; exact 12.8
 
     """
+    if not isinstance(estimate, EntropyEstimate):
+        raise InputError(f"{_OWNER}: the estimate is {estimate!r}; expected an EntropyEstimate")
+    if not _is_number(spacing) or not 0 < spacing < math.inf:
+        raise InputError(f"{_OWNER}: spacing is {spacing!r}; expected a number of correlation times above 0")
     m, n = estimate.dim, estimate.n
     if estimate.estimator != "kozachenko-leonenko":
         raise InputError(f"{_OWNER}: the estimator is {estimate.estimator}; expected kozachenko-leonenko")
@@ -249,6 +253,10 @@ def corrected(estimate: EntropyEstimate, spacing: float) -> EntropyEstimate:
         settings={**estimate.settings, "corrected_spacing": float(spacing)},
         warnings=(*estimate.warnings, note),
     )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 @lru_cache(maxsize=64)

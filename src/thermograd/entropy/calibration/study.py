@@ -34,7 +34,7 @@ from thermograd.files import atomic_write
 
 __all__ = ["Case", "full_study", "load_record", "quick_study", "readings", "run_case"]
 
-VERSION = 1
+VERSION = 2
 """Raised when a change alters the numbers: files of an older version are made again."""
 
 Reading = Callable[[Any], EntropyEstimate]

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermograd.entropy.neighbours.threads import in_ranges, thread_count
+from thermograd.errors import InputError
 
-__all__ = ["LAST_PERIOD", "from_angles", "log_jacobian", "to_angles"]
+__all__ = ["LAST_PERIOD", "at_normal_size", "from_angles", "log_jacobian", "to_angles"]
 
 LAST_PERIOD = 2.0 * np.pi
 """The period of the last angle; the others have none."""
@@ -53,7 +54,10 @@ def to_angles(u: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """
     from thermograd.entropy.neighbours import compiled_angles
 
+    u = np.asarray(u)
     n, d = u.shape
+    sizes = np.abs(u).max(axis=1).astype(np.float64)
+    u = at_normal_size("to_angles", u, np.flatnonzero(~((sizes > 1e-100) & (sizes < 1e100))))
     u = np.ascontiguousarray(u, dtype=u.dtype.newbyteorder("="))
     angles = np.empty((n, d - 1))
     last, before = u[:, -1].astype(np.float64), u[:, -2].astype(np.float64)
@@ -64,6 +68,43 @@ def to_angles(u: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         work = partial(compiled_angles.convert, u, 0, d - 2, 0, tails, logs, angles, True)
         in_ranges(pool, work, n)
     return angles
+
+
+def at_normal_size(
+    owner: str, u: NDArray[np.floating[Any]], rows: NDArray[np.intp]
+) -> NDArray[np.floating[Any]]:
+    """The vectors, with some rows multiplied by a power of 2 that brings their largest coordinate near 1.
+
+    Parameters
+    ----------
+    owner
+        Who asks, for the message.
+    u
+        Vectors, shape ``(n, d)``.
+    rows
+        Which to scale; without any, nothing is copied.
+
+    Raises
+    ------
+    InputError
+        When one of the rows has no direction: it is zero, or holds nan or inf.
+
+    Examples
+    --------
+    >>> at_normal_size("doctest", np.array([[3e-200, 0.0]]), np.array([0])).round(3)
+    array([[0.574, 0.   ]])
+
+    """
+    if not len(rows):
+        return u
+    sizes = np.abs(u[rows]).max(axis=1)
+    bad = np.flatnonzero(~((sizes > 0) & np.isfinite(sizes)))
+    if len(bad):
+        said = "is zero" if sizes[bad[0]] == 0 else "holds nan or inf"
+        raise InputError(f"{owner}: row {rows[bad[0]]} {said}; expected finite vectors that have a direction")
+    scaled = u.astype(np.float64)
+    scaled[rows] = np.ldexp(scaled[rows], -np.frexp(sizes)[1][:, None])
+    return scaled
 
 
 def from_angles(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -106,6 +147,12 @@ def log_jacobian(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     -------
     array
         Shape ``(n,)``; minus infinity at a pole of the chart.
+
+    Notes
+    -----
+    An angle near pi is rounded by 2e-16, which its sine, the distance from the pole, can not make good: at
+    1e-6 from the pole ten digits are left. :func:`thermograd.entropy.neighbours.chart.chart_neighbours` takes
+    the logarithms of the vectors' own coordinates and loses none.
 
     References
     ----------

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermograd.entropy.neighbours.angles import LAST_PERIOD, log_jacobian, to_angles
-from thermograd.entropy.neighbours.columns import WIDTH, Block, wrapped
+from thermograd.entropy.neighbours.angles import LAST_PERIOD, at_normal_size, to_angles
+from thermograd.entropy.neighbours.columns import WIDTH, Block
 from thermograd.entropy.neighbours.nearest import (
     TREE_DIMENSION,
     Neighbours,
@@ -20,8 +20,13 @@ from thermograd.entropy.neighbours.nearest import (
 )
 from thermograd.entropy.neighbours.search import search
 from thermograd.entropy.neighbours.threads import in_ranges
+from thermograd.entropy.points import as_array
+from thermograd.entropy.progress import tell
+from thermograd.errors import InputError
 
 __all__ = ["ChartColumns", "chart_neighbours"]
+
+_LEAST, _MOST = 1e-280, 1e300  # squared norms between which no square that matters is lost
 
 
 def chart_neighbours(
@@ -54,7 +59,8 @@ def chart_neighbours(
     Raises
     ------
     InputError
-        When too few points are left to some point, or a setting is out of range.
+        When too few points are left to some point, or a setting is out of range; for rows that are zero, hold
+        nan or inf, or end in coordinates too small to be squared beside the others.
 
     Notes
     -----
@@ -75,13 +81,31 @@ def chart_neighbours(
     (array([1, 0, 1]), np.float64(0.047583), array([ 0.      ,  0.      , -0.004975]))
 
     """
-    check_neighbours("chart_neighbours", len(u), k, None, theiler)
+    points = as_array(u, "chart_neighbours")
+    if points.ndim != 2 or points.shape[1] < 2:
+        raise InputError(
+            f"chart_neighbours: directions have shape {points.shape}; expected (number, dimension >= 2)"
+        )
+    check_neighbours("chart_neighbours", len(points), k, None, theiler)
+    columns = ChartColumns(points)
+    found = _search(points, columns, k, theiler)
+    if len(rows := columns.unfit_rows()):
+        points = at_normal_size("chart_neighbours", points, rows)
+        columns = ChartColumns(points)
+        found = _search(points, columns, k, theiler)
+        if len(rows := columns.unfit_rows()):
+            raise InputError(
+                f"chart_neighbours: the last coordinates of row {rows[0]} are less than 1e-140 of its norm; "
+                "expected directions whose squares float64 can hold"
+            )
+    return found, columns.log_jacobian()
+
+
+def _search(u: NDArray[np.floating[Any]], columns: ChartColumns, k: int, theiler: int) -> Neighbours:
     if u.shape[1] - 1 <= TREE_DIMENSION:
-        angles = to_angles(u)
-        return nearest_neighbours(angles, k, period=LAST_PERIOD, theiler=theiler), log_jacobian(angles)
-    columns = ChartColumns(u)
+        return nearest_neighbours(to_angles(u), k, period=LAST_PERIOD, theiler=theiler)
     squared, index = search(columns, k, theiler, u.nbytes)
-    return Neighbours(np.sqrt(squared), index), columns.log_jacobian()
+    return Neighbours(np.sqrt(squared), index)
 
 
 class ChartColumns:
@@ -90,24 +114,28 @@ class ChartColumns:
     Parameters
     ----------
     u
-        Vectors, shape ``(n, d)``, ``d >= 3``.
+        Vectors, shape ``(n, d)``, ``d >= 2``.
 
     """
 
     def __init__(self, u: NDArray[np.floating[Any]]) -> None:
         self.n, d = u.shape
         self._u = u
+        self.at_hand = False
         self._straight = d - 2
         self.widths = [min(WIDTH, stop) for stop in range(d - 2, 0, -WIDTH)]
         u_last, v_last = (np.ascontiguousarray(u[:, c], dtype=np.float64) for c in (-1, -2))
-        self._rest = u_last**2 + v_last**2
+        with np.errstate(over="ignore"):  # found out, and mended, by who has seen all columns
+            self._rest = u_last**2 + v_last**2
+        self._lost = np.zeros(self.n, dtype=np.int8)
         # +0.0 turns a negative zero into a positive one, so that the angle is pi and never -pi.
-        self._last = np.arctan2(u_last + 0.0, v_last)
+        self.periodic = np.arctan2(u_last + 0.0, v_last), LAST_PERIOD
         self._log_jacobian: NDArray[np.float64] | None = None
+        self._norms = self._rest
 
     def blocks(self, pool: ThreadPoolExecutor | None) -> Iterator[Block]:
         """Latitudes of up to 1024 columns, in an array that the next block overwrites."""
-        from thermograd.entropy.neighbours import compiled_angles
+        from thermograd.entropy.neighbours import compiled_latitudes
 
         as_it_is = self._u.flags.c_contiguous and self._u.flags.aligned and self._u.dtype.isnative
         u = np.asarray(self._u)
@@ -119,19 +147,15 @@ class ChartColumns:
             if not as_it_is:
                 values = np.ascontiguousarray(u[:, start:stop], dtype=u.dtype.newbyteorder("="))
                 a, b = 0, stop - start
-            work = partial(
-                compiled_angles.convert, values, a, b, self._straight - stop, tails, logs, out, False
-            )
+            kernel: Any = compiled_latitudes.latitudes
+            work = partial(kernel, values, a, b, tails, logs, self._lost, out)
             in_ranges(pool, work, self.n)
             if start == 0:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     jacobian = 0.5 * (logs - self._straight * np.log(tails))
-                self._log_jacobian = jacobian
+                self._log_jacobian, self._norms = jacobian, tails
             yield out, 0, stop - start
-
-    def last(self, i: NDArray[Any], j: NDArray[Any]) -> NDArray[np.float64]:
-        """The squared wrapped difference of the last angle."""
-        return wrapped(self._last[i] - self._last[j], LAST_PERIOD) ** 2
+            tell("distances", self._straight - start, self._straight)
 
     def rows(self, index: NDArray[np.intp]) -> ChartColumns:
         """The same of some of the points."""
@@ -140,7 +164,15 @@ class ChartColumns:
     def log_jacobian(self) -> NDArray[np.float64]:
         """The log Jacobian of every point: found on the way by whoever has visited all blocks."""
         if self._log_jacobian is None:
+            if not self._straight:  # a circle: nothing is stretched
+                return np.zeros(self.n)
             for _ in self.blocks(None):
                 pass
         assert self._log_jacobian is not None
         return self._log_jacobian
+
+    def unfit_rows(self) -> NDArray[np.intp]:
+        """Rows whose squares float64 can not hold, so that their angles are wrong."""
+        self.log_jacobian()
+        whole = (self._norms > _LEAST) & (self._norms < _MOST)
+        return np.flatnonzero(~whole | (self._lost > 0))

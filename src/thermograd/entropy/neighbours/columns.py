@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from thermograd.entropy.progress import tell
+
 __all__ = ["WIDTH", "Columns", "StraightColumns", "wrapped"]
 
 Block: TypeAlias = tuple[NDArray[np.floating[Any]], int, int]
@@ -28,13 +30,13 @@ class Columns(Protocol):
     n: int
     widths: list[int]
     """Number of columns of every block, in the order of visits."""
+    at_hand: bool
+    """Whether blocks cost nothing before they are looked at, so that a few rows need not be taken out."""
+    periodic: tuple[NDArray[np.float64], float]
+    """The coordinate that is an angle, and its period; nothing and 0 where there is none."""
 
     def blocks(self, pool: ThreadPoolExecutor | None) -> Iterator[Block]:
         """Arrays of ``n`` rows and which of their columns make the block, valid until the next."""
-        ...
-
-    def last(self, i: NDArray[Any], j: NDArray[Any]) -> NDArray[np.float64] | None:
-        """The squared difference of pairs in the periodic coordinate, if there is one."""
         ...
 
     def rows(self, index: NDArray[np.intp]) -> Columns:
@@ -51,15 +53,24 @@ class StraightColumns:
         Shape ``(n, m)``, float32 or float64; a ``numpy.memmap`` is read block by block.
     period
         Of the last coordinate; ``None`` for none.
+    power
+        All coordinates, and the period, are multiplied by 2 to this.
 
     """
 
-    def __init__(self, x: NDArray[np.floating[Any]], period: float | None) -> None:
+    def __init__(self, x: NDArray[np.floating[Any]], period: float | None, power: int = 0) -> None:
         self.n = len(x)
         self._on_disk = isinstance(x, np.memmap)
         self._x = np.asarray(x)
-        self._period = period
+        self._period, self._power = period, power
+        self._as_it_is = self._x.flags.c_contiguous and self._x.flags.aligned and self._x.dtype.isnative
+        self.at_hand = self._as_it_is and not power and not self._on_disk
         straight = x.shape[1] if period is None else x.shape[1] - 1
+        self.periodic = (
+            (np.empty(0), 0.0)
+            if period is None
+            else (np.ldexp(self._x[:, -1].astype(np.float64), power), float(np.ldexp(period, power)))
+        )
         starts = np.arange(0, straight, WIDTH)
         # Any first few blocks are spread evenly over the columns (multiples of the golden section, modulo 1):
         # layers of a network differ in scale, and blocks from one layer would foresee the others badly.
@@ -71,23 +82,18 @@ class StraightColumns:
 
     def blocks(self, pool: ThreadPoolExecutor | None) -> Iterator[Block]:
         """The columns themselves where rows are contiguous, copies of them otherwise."""
-        as_it_is = self._x.flags.c_contiguous and self._x.flags.aligned and self._x.dtype.isnative
-        for a, b in self._bounds:
-            if as_it_is:
+        for done, (a, b) in enumerate(self._bounds, 1):
+            if self._power:
+                yield np.ldexp(self._x[:, a:b].astype(np.float64), self._power), 0, b - a
+            elif self._as_it_is:
                 yield self._x, a, b
             else:
                 yield np.ascontiguousarray(self._x[:, a:b], dtype=self._x.dtype.newbyteorder("=")), 0, b - a
-
-    def last(self, i: NDArray[Any], j: NDArray[Any]) -> NDArray[np.float64] | None:
-        """The squared wrapped difference of the last coordinate."""
-        if self._period is None:
-            return None
-        angle = self._x[:, -1].astype(np.float64)
-        return wrapped(angle[i] - angle[j], self._period) ** 2
+            tell("distances", done, len(self._bounds))
 
     def rows(self, index: NDArray[np.intp]) -> StraightColumns:
         """A copy of these rows."""
-        return StraightColumns(self._x[index], self._period)
+        return StraightColumns(self._x[index], self._period, self._power)
 
 
 def wrapped(difference: NDArray[np.float64], period: float) -> NDArray[np.float64]:

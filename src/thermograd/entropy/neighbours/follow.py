@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermograd.entropy.neighbours.columns import Columns
+from thermograd.entropy.neighbours.columns import Columns, wrapped
 from thermograd.entropy.neighbours.threads import in_ranges
 
 __all__ = ["Growth", "Pairs", "follow", "growth", "nearest_of"]
@@ -49,9 +49,15 @@ class Pairs:
     j: NDArray[np.int32]
     squared: NDArray[np.float64]
 
-    def only(self, keep: NDArray[np.bool_]) -> Pairs:
-        """Some of them."""
-        return Pairs(self.i[keep], self.j[keep], self.squared[keep])
+    def parted(self, reach: NDArray[np.float64], symmetric: bool) -> tuple[Pairs, Pairs]:
+        """Those within ``reach`` (squared) of their first, or when symmetric of either, point; the others."""
+        from thermograd.entropy.neighbours import compiled_search
+
+        i, j, squared, near = compiled_search.parted(self.i, self.j, self.squared, reach, symmetric)
+        return (
+            Pairs(i[:near], j[:near], squared[:near]),
+            Pairs(i[near:], j[near:], squared[near:]),
+        )
 
     @staticmethod
     def join(parts: list[Pairs]) -> Pairs:
@@ -61,11 +67,6 @@ class Pairs:
             np.concatenate([part.j for part in parts]),
             np.concatenate([part.squared for part in parts]),
         )
-
-    def near(self, reach: NDArray[np.float64], symmetric: bool) -> NDArray[np.bool_]:
-        """Which of them lie within ``reach`` (squared) of their first, or when symmetric of either, point."""
-        limit = np.maximum(reach[self.i], reach[self.j]) if symmetric else reach[self.i]
-        return np.asarray(self.squared <= limit)
 
 
 def nearest_of(pairs: Pairs, n: int, k: int, symmetric: bool) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -88,7 +89,9 @@ def nearest_of(pairs: Pairs, n: int, k: int, symmetric: bool) -> tuple[NDArray[n
     return values, indices
 
 
-def growth(columns: Columns, i: NDArray[Any], j: NDArray[Any]) -> Growth:
+def growth(
+    columns: Columns, i: NDArray[Any], j: NDArray[Any], pool: ThreadPoolExecutor | None = None
+) -> Growth:
     """How squared distances grow over the blocks of columns, seen on a few pairs.
 
     Parameters
@@ -97,19 +100,23 @@ def growth(columns: Columns, i: NDArray[Any], j: NDArray[Any]) -> Growth:
         The points.
     i, j
         The pairs, different points each.
+    pool
+        Threads.
 
     """
     from thermograd.entropy.neighbours import compiled_search
 
-    few, where = np.unique(np.concatenate([i, j]), return_inverse=True)
-    left, right = where[: len(i)].astype(np.int32), where[len(i) :].astype(np.int32)
-    sample = columns.rows(few)
+    sample, left, right = columns, i.astype(np.int32), j.astype(np.int32)
+    if not columns.at_hand:
+        few, where = np.unique(np.concatenate([i, j]), return_inverse=True)
+        left, right = where[: len(i)].astype(np.int32), where[len(i) :].astype(np.int32)
+        sample = columns.rows(few)
     squared = _begin(sample, left, right)
     sums = [squared.copy()]
-    for values, a, b in sample.blocks(None):
+    for values, a, b in sample.blocks(pool):
         compiled_search.add_squares(values, a, b, left, right, squared, 0, len(left))
         sums.append(squared.copy())
-    apart = squared > 0
+    apart = (squared > 0) & np.isfinite(squared)
     if not apart.any():  # coincident pairs know nothing: count the columns instead
         part = np.append(0.0, np.cumsum(columns.widths) / max(1, sum(columns.widths)))
         return Growth(part, np.full(len(part), _MOST))
@@ -121,8 +128,8 @@ def growth(columns: Columns, i: NDArray[Any], j: NDArray[Any]) -> Growth:
 
 
 def _begin(columns: Columns, i: NDArray[np.int32], j: NDArray[np.int32]) -> NDArray[np.float64]:
-    last = columns.last(i, j)
-    return np.zeros(len(i)) if last is None else np.ascontiguousarray(last)
+    angle, period = columns.periodic
+    return wrapped(angle[i] - angle[j], period) ** 2 if period else np.zeros(len(i))
 
 
 def follow(
@@ -177,10 +184,8 @@ def follow(
         if limit is None:
             so_far = nearest_of(alive, columns.n, k, symmetric)[0][:, -1]
             limit = np.where(np.isfinite(so_far), so_far, 0.0) * (1 + known.margin[block]) / looked
-        keep = alive.near(limit, symmetric)
-        if not keep.all():
-            dropped.append(alive.only(~keep))
-            alive = alive.only(keep)
+        alive, far = alive.parted(limit, symmetric)
+        dropped.append(far)
         if not len(alive.i) and reach is not None:
             break
-    return alive, Pairs.join([*dropped, alive.only(np.zeros(len(alive.i), dtype=bool))])
+    return alive, Pairs.join(dropped) if dropped else Pairs(i[:0], j[:0], np.empty(0))

@@ -27,7 +27,7 @@ __all__ = ["PartialGram"]
 
 _SQUARE = 32  # of the matrix, mirrored at a time
 _STRIPS = 16  # of rows, multiplied one after another
-_SAMPLED = 256  # rows that a histogram is made of
+_SAMPLED = 64  # rows that a histogram is made of
 
 
 class PartialGram:
@@ -61,13 +61,9 @@ class PartialGram:
         self._error = (WIDTH + 8) * 2.0**-24 * 1.01
         self._slack = 0.0
         self._scale = 1.0
-        self._extra = self._last()
-
-    def _last(self) -> NDArray[np.float64]:
-        rows = np.arange(self.first, self.first + self.rows)
-        extra = self._columns.last(rows[:, None], np.arange(self._columns.n)[None, :])
-        # Added to the bounds as it is; where nothing is periodic one zero stands for all pairs.
-        return np.broadcast_to(np.zeros(()), self._inner.shape) if extra is None else extra
+        # Used again by every block: fresh memory costs as much as the work on it.
+        self._y = np.empty(0, dtype=np.float32)
+        self._products = np.empty(0, dtype=np.float32)
 
     def add(self, blocks: int) -> None:
         """Sum further blocks, until ``blocks`` are done."""
@@ -76,11 +72,13 @@ class PartialGram:
             values, a, b = next(self._source)
             # One of the points, not their mean: an iterate lies nearer to those that follow it.
             reference = values[n // 2, a:b].astype(np.float64)
-            y = np.empty((n, b - a), dtype=np.float32)
+            if len(self._y) < n * (b - a):
+                self._y = np.empty(n * (b - a), dtype=np.float32)
+            y = self._y[: n * (b - a)].reshape(n, b - a)
             if self._rounded(values, a, b, reference, y):
                 self._add_product(y)
                 # What is below float32's range underflows, in y and in products of it.
-                self._slack += (b - a) * 2.0**-100 / self._scale**2
+                self._slack += (b - a) * 2.0**-100 / self._scale / self._scale
             self.done += 1
 
     def _add_product(self, y: NDArray[np.float32]) -> None:
@@ -88,15 +86,21 @@ class PartialGram:
 
         from thermograd.entropy.neighbours import compiled_search
 
-        factor = self._scale**-2
+        factor = 1.0 / self._scale / self._scale
         if self.symmetric and self._pool is None:
             # Transposed, because BLAS thinks in columns: its upper triangle is our lower one.
             compiled_search.add_product(self._inner, ssyrk(1.0, y.T, trans=1).T, factor, 0, True)
             return
 
+        n = len(y)
+        if not len(self._products):
+            self._products = np.empty(self.rows * n, dtype=np.float32)
+
         def strip(start: int, stop: int) -> None:
             others = y[:stop] if self.symmetric else y  # of a symmetric product, half and a little more
-            product = y[self.first + start : self.first + stop] @ others.T
+            room = self._products[start * n :][: (stop - start) * len(others)]
+            product = room.reshape(stop - start, len(others))
+            np.matmul(y[self.first + start : self.first + stop], others.T, out=product)
             compiled_search.add_product(self._inner, product, factor, start, self.symmetric)
 
         size = max(32, -(-self.rows // _STRIPS))
@@ -131,11 +135,16 @@ class PartialGram:
             in_ranges(self._pool, work, len(y))
             if last or 2.0**-40 < float(norms.max()) < 2.0**40:
                 break
-            size = float(np.abs(values[:, a:b] - reference).max())
+            with np.errstate(over="ignore"):
+                size = float(np.abs(values[:, a:b] - reference).max())
             if size == 0:
                 return False
+            if not math.isfinite(size):  # then bounds are nan, and no pair is left out
+                self._norms += np.nan
+                return False
             self._scale = math.ldexp(1.0, min(1000, -math.frexp(size)[1]))
-        self._norms += norms / self._scale / self._scale
+        with np.errstate(over="ignore"):
+            self._norms += norms / self._scale / self._scale
         return True
 
     def nearest(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -176,16 +185,17 @@ class PartialGram:
         from thermograd.entropy.neighbours import compiled_search
 
         before = np.full(self._columns.n, -np.inf) if beyond is None else beyond
-        count: Any = compiled_search.count_open
-        name: Any = compiled_search.list_open
+        kernel: Any = compiled_search.list_open
         counts = np.zeros(self.rows, dtype=np.int64)
-        given = (*self._bounds(), self.symmetric, before, reach)
-        in_ranges(self._pool, partial(count, *given, counts), self.rows)
+        given = (*self._bounds(), self.symmetric, before, reach, counts)
+        none = np.empty(0, dtype=np.int32)
+        in_ranges(self._pool, partial(kernel, *given, none.astype(np.int64), none, none), self.rows)
         offsets = np.cumsum(counts) - counts
         total = int(counts.sum())
         i, j = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
-        in_ranges(self._pool, partial(name, *given, offsets, i, j), self.rows)
+        in_ranges(self._pool, partial(kernel, *given, offsets, i, j), self.rows)
         return i, j
 
     def _bounds(self) -> tuple[Any, ...]:
-        return self._inner, self._norms, self._extra, self.first, self._error, self._slack, self.theiler
+        last, period = self._columns.periodic
+        return self._inner, self._norms, last, period, self.first, self._error, self._slack, self.theiler

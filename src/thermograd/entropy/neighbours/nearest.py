@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermograd.entropy.neighbours.columns import StraightColumns
+from thermograd.entropy.neighbours.scales import distances_at_any_scale
 from thermograd.entropy.neighbours.search import search
+from thermograd.entropy.neighbours.tree import tree_neighbours
+from thermograd.entropy.points import as_array
 from thermograd.errors import InputError
 
 __all__ = ["Neighbours", "check_neighbours", "nearest_neighbours"]
@@ -28,8 +31,6 @@ Indices: TypeAlias = NDArray[np.intp]
 TREE_DIMENSION = 8
 """Up to here a k-d tree beats the search by columns."""
 
-_PAIRS = 2**19  # numbers measured at a time after a tree: 4 MB, which stays in cache
-
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -40,7 +41,8 @@ class Neighbours:
     distance
         Shape ``(n, k)``, float64. Zero where points coincide.
     index
-        Shape ``(n, k)``: which points they are; of equally distant ones, those of lower index.
+        Shape ``(n, k)``: which points they are; of those whose squared distances are equal as float64 sums,
+        the ones of lower index.
 
     """
 
@@ -48,7 +50,9 @@ class Neighbours:
     index: Indices
 
 
-def nearest_neighbours(x: Points, k: int = 1, *, period: float | None = None, theiler: int = 0) -> Neighbours:
+def nearest_neighbours(
+    x: Any, k: int = 1, *, period: float | None = None, theiler: int = 0, device: Any = None
+) -> Neighbours:
     """The ``k`` nearest neighbours of every point, with distances exact to the round-off of one subtraction.
 
     ``rho_i^2`` is the k-th smallest of ``sum_c (x_ic - x_jc)^2`` over the points ``j`` with
@@ -58,7 +62,8 @@ def nearest_neighbours(x: Points, k: int = 1, *, period: float | None = None, th
     ----------
     x
         Points in time order, shape ``(n, m)``, float32 or float64, finite. Never copied as a whole; a
-        ``numpy.memmap`` is read a few columns at a time and may be larger than memory.
+        ``numpy.memmap`` is read a few columns at a time and may be larger than memory. A torch tensor on a
+        GPU stays there.
     k
         How many neighbours, from 1 to ``n - 1`` (fewer with ``theiler``).
     period
@@ -66,6 +71,9 @@ def nearest_neighbours(x: Points, k: int = 1, *, period: float | None = None, th
         half a period.
     theiler
         Points no farther apart in time than so many rows are no neighbours.
+    device
+        Of torch's, such as ``"cuda"``: whole Gram matrices are multiplied there, and what they leave open is
+        measured there in float64 (:mod:`.torch_gram`). Without it, the processor and few columns.
 
     Returns
     -------
@@ -75,7 +83,8 @@ def nearest_neighbours(x: Points, k: int = 1, *, period: float | None = None, th
     Raises
     ------
     InputError
-        When too few points are left to some point, or a setting is out of range.
+        When too few points are left to some point, or a setting is out of range; when distances span more
+        than float64 can square, at whatever scale.
 
     Notes
     -----
@@ -100,10 +109,50 @@ def nearest_neighbours(x: Points, k: int = 1, *, period: float | None = None, th
     (array([1., 1., 2.]), array([2, 0, 0]))
 
     """
-    check_neighbours("nearest_neighbours", len(x), k, period, theiler)
-    if x.shape[1] <= TREE_DIMENSION:
-        return _by_tree(x, k, period, theiler)
-    squared, index = search(StraightColumns(x, period), k, theiler, x.nbytes)
+    if device is None and getattr(x, "is_cuda", False):
+        device = x.device
+    points = x if device is not None and hasattr(x, "detach") else as_array(x, "nearest_neighbours")
+    if points.ndim != 2 or points.shape[1] == 0:
+        raise InputError(
+            f"nearest_neighbours: points have shape {tuple(points.shape)}; expected (number, dimension)"
+        )
+    check_neighbours("nearest_neighbours", len(points), k, period, theiler)
+    if device is not None:
+        return _on_device(points, k, period, theiler, device)
+
+    def squares(power: int) -> tuple[Vector, Indices]:
+        if points.shape[1] > TREE_DIMENSION:
+            return search(StraightColumns(points, period, power), k, theiler, points.nbytes)
+        scaled = np.ldexp(points.astype(np.float64), power) if power else points
+        return tree_neighbours(scaled, k, None if period is None else float(np.ldexp(period, power)), theiler)
+
+    few = points.shape[1] <= TREE_DIMENSION
+    found = distances_at_any_scale("nearest_neighbours", points, period, squares, look_first=few)
+    return Neighbours(*found)
+
+
+def _on_device(points: Any, k: int, period: float | None, theiler: int, device: Any) -> Neighbours:
+    import torch
+
+    from thermograd.entropy.neighbours.torch_gram import torch_neighbours
+
+    try:
+        torch.empty(0, dtype=torch.float64, device=device)
+    except (RuntimeError, TypeError, AssertionError) as error:
+        raise InputError(
+            f"nearest_neighbours: device is {device!r}; expected one of torch's that is there and has float64"
+        ) from error
+    if points.dtype not in (np.float32, np.float64, torch.float32, torch.float64):
+        raise InputError(
+            f"nearest_neighbours: points are of type {points.dtype}; expected float32 or float64"
+        )
+    squared, index = torch_neighbours(points, k, period, theiler, device)
+    wrong = np.flatnonzero(~((squared == 0) | ((squared > 1e-295) & (squared < 1e300))).all(axis=1))
+    if len(wrong):
+        raise InputError(
+            f"nearest_neighbours: the square of row {wrong[0]}'s distance to a neighbour is beyond float64; "
+            "expected finite points of ordinary size on a device"
+        )
     return Neighbours(np.sqrt(squared), index)
 
 
@@ -143,35 +192,3 @@ def check_neighbours(owner: str, n: int, k: int, period: float | None, theiler: 
             f"{owner}: {n} points leave {max(left, 0)} neighbours outside theiler = {theiler}; "
             f"expected at least k = {k}"
         )
-
-
-def _by_tree(x: Points, k: int, period: float | None, theiler: int) -> Neighbours:
-    from scipy.spatial import cKDTree
-
-    n, m = x.shape
-    centred = x.astype(np.float64)
-    box = None
-    if period is not None:
-        centred[:, -1] %= period
-        centred[centred[:, -1] >= period, -1] = 0.0  # the remainder of a tiny negative angle rounds up to it
-        box = np.array([0.0] * (m - 1) + [period])  # 0: not periodic
-    found = cKDTree(centred, boxsize=box).query(centred, k=min(n, k + 1 + 2 * theiler))[1].reshape(n, -1)
-    # Among coincident points the point itself need not come first, nor be found: keep the first k others.
-    far = np.abs(found - np.arange(n)[:, None]) > theiler
-    keep = far & (np.cumsum(far, axis=1) <= k)
-    index = found[keep].reshape(n, k)
-    # The tree's distances are of remainders, which have lost digits: measure again.
-    distance = np.empty((n, k))
-    columns = StraightColumns(x, period)
-    straight = m if period is None else m - 1
-    step = max(1, _PAIRS // (k * m))
-    for start in range(0, n, step):
-        rows = slice(start, min(start + step, n))
-        there = index[rows]
-        here = np.broadcast_to(np.arange(rows.start, rows.stop)[:, None], there.shape)
-        difference = x[here, :straight].astype(np.float64) - x[there, :straight]
-        squared = np.einsum("ikm,ikm->ik", difference, difference)
-        last = columns.last(here, there)
-        distance[rows] = np.sqrt(squared if last is None else squared + last)
-    order = np.lexsort((index, distance), axis=1)
-    return Neighbours(np.take_along_axis(distance, order, 1), np.take_along_axis(index, order, 1))

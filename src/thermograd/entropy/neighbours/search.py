@@ -74,7 +74,7 @@ def _search_rows(
     gram.add(min(1, len(columns.widths)))
     upper, who = gram.nearest(k)
     pilots = np.unique(np.linspace(0, stop - first - 1, _PILOTS).astype(int))
-    known = growth(columns, pilots + first, who[pilots, -1])
+    known = growth(columns, pilots + first, who[pilots, -1], pool)
     while gram.done < len(columns.widths):
         goal = _plan(columns, gram, _spread_out(upper[:, -1], first, n), known)
         if goal <= gram.done:
@@ -91,7 +91,7 @@ def _search_rows(
     # Infinite where too few were followed to the end: then everything is still open to that point.
     limit = np.full(n, -np.inf)
     limit[first:stop] = squared[first:stop, -1] * _ROUND_OFF
-    again = dropped.only(dropped.near(limit, symmetric))
+    again = dropped.parted(limit, symmetric)[0]
     i, j = again.i, again.j
     if (limit > reach).any():
         more = gram.within(limit, reach)

@@ -49,9 +49,9 @@ def entropy_queue(
     dim
         Their length ``d``, at least 2.
     budget
-        Bytes of memory, for the queue and an estimate from it together. The vector pushed is not counted.
+        Bytes of memory, for the queue and an estimate from it together. A vector handed over is not counted.
     dtype
-        Of the weights that will be pushed: ``"float32"`` or ``"float64"``.
+        Of the weights that will be handed over: ``"float32"`` or ``"float64"``.
     folder
         Where vectors may lie on disk; ``None`` for nowhere.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermograd.entropy.estimate import EntropyEstimate, sample_warnings
+from thermograd.entropy.estimate import EntropyEstimate, sample_warnings, short_walk_warning
 from thermograd.entropy.knn_graph import knn_graph
 from thermograd.entropy.kozachenko_leonenko import kozachenko_leonenko
 from thermograd.entropy.neighbours.nearest import nearest_neighbours
@@ -60,7 +60,7 @@ class DifferenceQueue(EntropyQueue):
     >>> walk = np.cumsum(1e-6 * rng.standard_normal((30, 50)), axis=0) + 1.0
     >>> queue = DifferenceQueue(30, 50)
     >>> for w in walk:
-    ...     queue.push(w)
+    ...     queue.update(w)
     >>> u = walk / np.linalg.norm(walk, axis=1, keepdims=True)
     >>> kept = queue.compute(kozachenko_leonenko, manifold="geodesic").entropy
     >>> bool(abs(kept - kozachenko_leonenko(u, manifold="geodesic").entropy) < 1e-6)
@@ -137,6 +137,7 @@ class DifferenceQueue(EntropyQueue):
         neighbours = nearest_neighbours(self._buffer, k, theiler=theiler)
         rho = neighbours.distance[:, -1]
         warnings = sample_warnings(self._buffer, rho, self.dim - 1)
+        warnings += short_walk_warning(self._buffer, self.dim - 1)
         with np.errstate(divide="ignore"):
             logs = np.log(rho)
         return entropy_of_chords(
@@ -163,10 +164,10 @@ class DifferenceQueue(EntropyQueue):
                 for low in range((stop - start) // 2):
                     pair = [start + low, stop - 1 - low]
                     self._buffer[pair] = self._buffer[pair[::-1]]
-            self._since[0] = self.pushed  # the next vector takes the place of the oldest, now row 0
+            self._since[0] = self.updates  # the next vector takes the place of the oldest, now row 0
 
     def _slot(self) -> int:
-        return (self.pushed - int(self._since[0])) % self.size
+        return (self.updates - int(self._since[0])) % self.size
 
     def _rounding(self) -> tuple[str, ...]:
         """A sentence when rounding against the steps is worth more than 0.01 nats."""
@@ -192,14 +193,14 @@ class DifferenceQueue(EntropyQueue):
     def _store(self, values: NDArray[np.floating[Any]]) -> None:
         u = np.empty(self.dim)
         unit_direction(values, u)
-        if self.pushed == 0:
+        if self.updates == 0:
             self._reference[:] = u
             self._since[:] = 0
-        elif self.pushed - self._since[1] >= self.size:
+        elif self.updates - self._since[1] >= self.size:
             # Once a queue length, so that every vector is moved, and rounded, at most once more.
             shift = self._buffer[self._slot() - 1].copy()
             self._reference += shift
             self._buffer -= shift
-            self._since[1] = self.pushed
+            self._since[1] = self.updates
         np.subtract(u, self._reference, out=u)
         self._buffer[self._slot()] = u

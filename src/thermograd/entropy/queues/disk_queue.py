@@ -15,12 +15,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from thermograd.entropy.estimate import EntropyEstimate
 from thermograd.entropy.queues.queue import check_dtype
+from thermograd.entropy.queues.reserved import reserve
 from thermograd.entropy.queues.stream import EntropyQueue, check_at_least, unit_direction
 from thermograd.errors import InputError
 
 __all__ = ["DiskQueue"]
 
-_FILES = ("vectors.npy", "window.npy", "pushed.npy")
+_FILES = ("vectors.npy", "window.npy", "updates.npy")
 _FEW = 3  # vectors of float64 in memory at a time
 
 
@@ -28,8 +29,9 @@ class DiskQueue(EntropyQueue):
     """The last ``size`` weight vectors in a folder, unrounded; what is killed goes on where it was.
 
     A queue made again in the same folder with the same arguments holds what the one before held, even if that
-    was killed in the middle of a `push`: a vector is written beside those that count, and counted afterwards.
-    (A power failure is another matter: the files are not forced to the disk.) The files go when the queue is
+    was killed in the middle of an `update`: a vector is written beside those that count, and is counted
+    afterwards. (A power failure is another matter: the files are not forced to the disk.) All space is taken
+    when the queue is made, so that a disk that fills up later loses nothing. The files go when the queue is
     closed, or when a ``with`` block ends without an error.
 
     Parameters
@@ -54,7 +56,7 @@ class DiskQueue(EntropyQueue):
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
     >>> first = DiskQueue(3, 2, folder)
-    >>> first.push(np.array([3.0, 4.0]))
+    >>> first.update(np.array([3.0, 4.0]))
     >>> del first  # killed
     >>> with DiskQueue(3, 2, folder) as second:
     ...     print(len(second))
@@ -76,21 +78,25 @@ class DiskQueue(EntropyQueue):
         shapes = {
             "vectors.npy": ((self.size + 1, self.dim), check_dtype("DiskQueue", dtype)),
             "window.npy": ((self.size, self.dim), np.dtype(np.float64)),
-            "pushed.npy": ((1,), np.dtype(np.int64)),
+            "updates.npy": ((1,), np.dtype(np.int64)),
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._release = weakref.finalize(self, os.close, _locked(self.folder))
             # The count is made last: without it the folder holds no queue.
-            if not (self.folder / "pushed.npy").exists():
+            if not (self.folder / "updates.npy").exists():
                 free = shutil.disk_usage(self.folder).free
                 if needed > free:
                     raise InputError(
                         f"DiskQueue: {needed / 1e9:.3g} GB are needed in {self.folder}; "
                         f"expected at most the {free / 1e9:.3g} GB that are free"
                     )
-                for name, (shape, kind) in shapes.items():
-                    _reserve(self.folder / name, shape, kind)
+                try:
+                    for name, (shape, kind) in shapes.items():
+                        reserve(self.folder / name, shape, kind)
+                except OSError:
+                    self.close()  # space taken for nothing would only make things worse
+                    raise
             self._buffer, self._directions, self._count = (
                 _opened(self.folder / name, *shapes[name]) for name in _FILES
             )
@@ -172,7 +178,7 @@ class DiskQueue(EntropyQueue):
 
     def _store(self, values: NDArray[np.floating[Any]]) -> None:
         # One row more than vectors: the row written is none of those that count until it is counted itself.
-        self._buffer[self.pushed % (self.size + 1)] = values
+        self._buffer[self.updates % (self.size + 1)] = values
 
 
 _LOCK = "in-use"
@@ -191,16 +197,6 @@ def _locked(folder: Path) -> int:
             f"DiskQueue: {folder} is in use; expected a folder that no other queue has open"
         ) from None
     return lock
-
-
-def _reserve(path: Path, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
-    part = path.with_suffix(".part")
-    np.lib.format.open_memmap(part, "w+", kind, shape)
-    if hasattr(os, "posix_fallocate"):
-        # A mapped file with holes on a full disk ends the process with a bus error; this is an error in time.
-        with part.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
-    part.replace(path)
 
 
 def _opened(path: Path, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:

@@ -45,10 +45,10 @@ class DirectionQueue(EntropyQueue):
     --------
     >>> import numpy as np
     >>> queue = DirectionQueue(2, 3)
-    >>> queue.push(np.array([0.0, 3.0, 4.0]))
+    >>> queue.update(np.array([0.0, 3.0, 4.0]))
     >>> queue.full
     False
-    >>> queue.push(np.array([2.0, 0.0, 0.0]))
+    >>> queue.update(np.array([2.0, 0.0, 0.0]))
     >>> queue.take_window()
     array([[0. , 0.6, 0.8],
            [1. , 0. , 0. ]])
@@ -138,7 +138,7 @@ class DirectionQueue(EntropyQueue):
             )
 
     def _store(self, values: NDArray[np.floating[Any]]) -> None:
-        self._buffer[self.pushed % self.size] = values
+        self._buffer[self.updates % self.size] = values
 
 
 def check_dtype(owner: str, dtype: DTypeLike) -> np.dtype[Any]:

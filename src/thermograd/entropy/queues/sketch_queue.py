@@ -19,6 +19,7 @@ from thermograd.entropy.neighbours.threads import in_ranges, thread_count
 from thermograd.entropy.queues.chords import entropy_of_chords
 from thermograd.entropy.queues.sketched_neighbours import SketchedNeighbours, between, sketched_neighbours
 from thermograd.entropy.queues.stream import EntropyQueue, check_at_least
+from thermograd.entropy.shared_neighbours import graph_error
 from thermograd.errors import InputError
 
 __all__ = ["SketchQueue"]
@@ -66,7 +67,7 @@ class SketchQueue(EntropyQueue):
     >>> walk = np.cumsum(1e-3 * rng.standard_normal((100, 4000)), axis=0) + 1.0
     >>> queue = SketchQueue(100, 4000, width=512)
     >>> for w in walk:
-    ...     queue.push(w)
+    ...     queue.update(w)
     >>> told = queue.compute(kozachenko_leonenko, manifold="geodesic")
     >>> u = walk / np.linalg.norm(walk, axis=1, keepdims=True)
     >>> bool(abs(told.entropy - kozachenko_leonenko(u, manifold="geodesic").entropy) < 2 * told.se)
@@ -198,7 +199,7 @@ class SketchQueue(EntropyQueue):
         middle, common = between(plain / mean, crossed / mean, found.noise)
         lengths = mean_with_error(middle)
         entropy = dim * math.log(n * mean * lengths.mean) - (dim - 1) * math.log(n)
-        se = dim * math.hypot(lengths.se, common) / lengths.mean
+        se = math.hypot(graph_error(found.plain, found.index, dim), dim * common / lengths.mean)
         return EntropyEstimate(
             entropy, se, n, lengths.n_effective, dim, False, "knn-graph", settings, warnings
         )
@@ -232,4 +233,4 @@ class SketchQueue(EntropyQueue):
             with ThreadPoolExecutor(thread_count()) as pool:
                 in_ranges(pool, work, _PARTS)
         sums /= largest * math.sqrt(squares)
-        self._sketches[:, self.pushed % self.size] = sums
+        self._sketches[:, self.updates % self.size] = sums

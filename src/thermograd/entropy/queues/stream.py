@@ -55,19 +55,19 @@ class EntropyQueue(ABC):
         return self._dim
 
     @property
-    def pushed(self) -> int:
+    def updates(self) -> int:
         """How many vectors came since the last reset."""
         return int(self._count[0])
 
     def __len__(self) -> int:
-        return min(self.pushed, self.size)
+        return min(self.updates, self.size)
 
     @property
     def full(self) -> bool:
         """Whether an entropy can be asked for."""
-        return self.pushed >= self.size
+        return self.updates >= self.size
 
-    def push(self, vector: Any) -> None:
+    def update(self, vector: Any) -> None:
         """Add a weight vector; a full queue drops its oldest.
 
         Parameters
@@ -118,9 +118,9 @@ class EntropyQueue(ABC):
         """
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """The queue as plain arrays, ``pushed`` (a count) among them: enough to go on bit for bit."""
+        """The queue as plain arrays, ``updates`` (a count) among them: enough to go on bit for bit."""
         state: dict[str, NDArray[Any]] = {name: array.copy() for name, array in self._arrays().items()}
-        state["pushed"] = np.asarray(self.pushed, dtype=np.int64)
+        state["updates"] = np.asarray(self.updates, dtype=np.int64)
         return state
 
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
@@ -138,8 +138,8 @@ class EntropyQueue(ABC):
 
         """
         owner, arrays = type(self).__name__, self._arrays()
-        if set(state) != {*arrays, "pushed"}:
-            expected = " and ".join([", ".join(sorted(arrays)), "pushed"])
+        if set(state) != {*arrays, "updates"}:
+            expected = " and ".join([", ".join(sorted(arrays)), "updates"])
             raise InputError(f"{owner}: the state has {sorted(state)}; expected {expected}")
         saved = {name: np.asarray(state[name]) for name in arrays}
         for name, own in arrays.items():
@@ -149,13 +149,13 @@ class EntropyQueue(ABC):
                         f"{owner}: the saved {name} has {what} {getattr(saved[name], what)}; "
                         f"expected {getattr(own, what)}"
                     )
-        pushed = int(np.asarray(state["pushed"]))
-        if pushed < 0:
-            raise InputError(f"{owner}: pushed is {pushed}; expected a count")
+        updates = int(np.asarray(state["updates"]))
+        if updates < 0:
+            raise InputError(f"{owner}: updates is {updates}; expected a count")
         self._check_state(saved)
         for name, own in arrays.items():
             own[...] = saved[name]
-        self._count[0] = pushed
+        self._count[0] = updates
 
     # -- what a kind of queue adds --------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class EntropyQueue(ABC):
 
     def _slots(self, rows: int) -> NDArray[np.intp]:
         """Where in a ring of so many rows the vectors lie, the oldest first."""
-        return (self.pushed - len(self) + np.arange(len(self))) % rows
+        return (self.updates - len(self) + np.arange(len(self))) % rows
 
 
 def check_at_least(owner: str, least: int, **values: object) -> None:
