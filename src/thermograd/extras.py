@@ -15,6 +15,7 @@ EXTRAS = {
     "matplotlib": "report",
     "jinja2": "report",
     "plotly": "report",
+    "ray": "ray",
 }
 """The extra that brings each optional package."""
 

@@ -44,8 +44,9 @@ def atomic_open(
                 yield handle
                 handle.flush()
                 os.fsync(handle.fileno())
-            if previous is not None and path.exists():
-                path.replace(previous)
+            if previous is not None:
+                with suppress(FileNotFoundError):
+                    path.replace(previous)
             temporary.replace(path)
         finally:
             with suppress(OSError):  # gone already, or in a folder that never came to be

@@ -26,6 +26,7 @@ __all__ = [
     "print_json",
     "protocol_of",
     "run_options",
+    "seeds_option",
     "workers_option",
 ]
 
@@ -114,7 +115,7 @@ def _check_type(path: Path, key: str, value: Any, option: click.Parameter) -> No
         expected = "a number"
     elif isinstance(kind, click.Path | click.types.StringParamType | click.Choice):
         expected = "" if isinstance(value, str) else "text"
-    elif isinstance(value, list) and not isinstance(kind, Values):
+    elif isinstance(value, list) and not isinstance(kind, Values | Seeds):
         expected = kind.name
     if expected:
         raise InputError(f"{path}: key {key!r} is {value!r}; expected {expected}")
@@ -252,6 +253,30 @@ out_option = click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder of the results; made if missing."
 )
 workers_option = click.option("--workers", type=click.IntRange(1), help="Processes; default: one per core.")
+
+
+class Seeds(click.ParamType[list[int]]):
+    """Seeds: ``0,1,2``, or a list in a TOML file."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        """The seeds that the text or list stands for."""
+        items = list(value) if isinstance(value, list | tuple) else str(value).split(",")
+        try:
+            seeds = [int(str(item)) for item in items]
+        except ValueError:
+            seeds = []
+        if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+            self.fail(f"{value!r} is not a list 0,1,2 of distinct whole numbers, 0 or more", param, ctx)
+        return seeds
+
+
+seeds_option = click.option(
+    "--seeds", type=Seeds(), help="Run every point with each of these seeds; instead of --seed."
+)
+
+
 folder_argument = click.argument("folder", type=click.Path(path_type=Path))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from thermograd.cli.engines import engine_of, engine_options, execution_of, execution_options
 from thermograd.cli.options import (
     VALUES,
     config_option,
@@ -17,15 +18,22 @@ from thermograd.cli.options import (
     out_option,
     print_json,
     run_options,
-    workers_option,
+    seeds_option,
 )
+from thermograd.errors import InputError
+
+if TYPE_CHECKING:
+    from thermograd.sweep import Plan, SweepSummary
 
 __all__ = ["sweep"]
+
+_AXES = ("lr", "elr", "wd", "radius")
+_ENGINE = ("engine", "workers", "address", "gpus_per_run")
 
 
 @click.group()
 def sweep() -> None:
-    """Run a grid of trainings over all cores; resumable."""
+    """Run a grid of trainings over all cores or a cluster; resumable."""
 
 
 @sweep.command()
@@ -34,51 +42,58 @@ def sweep() -> None:
 @click.option("--wd", type=VALUES, help="Weight decays.")
 @click.option("--radius", type=VALUES, help="Radii of fixed spheres.")
 @run_options
+@seeds_option
 @out_option
-@workers_option
+@engine_options
+@execution_options
+@click.option("--dry-run", is_flag=True, help="Say what it would take - time, memory, disk - and stop.")
 @config_option
 @json_option
-def run(
-    lr: list[float] | None,
-    elr: list[float] | None,
-    wd: list[float] | None,
-    radius: list[float] | None,
-    out: Path,
-    workers: int | None,
-    json_: bool,
-    **options: Any,
-) -> None:
-    """Train one network per grid point; the protocol follows from the two hyperparameters given."""
-    from thermograd.cli.specs import template
-    from thermograd.sweep import Plan
-    from thermograd.training.loop import load_images
+@click.pass_context
+def run(ctx: click.Context, /, out: Path, dry_run: bool, json_: bool, **options: Any) -> None:
+    """Train one network per grid point and seed; the protocol follows from the two hyperparameters given.
 
-    grid = grid_of({"lr": lr, "elr": elr, "wd": wd, "radius": radius})
+    A folder that holds a part of this sweep already is gone on with: grids and seeds may grow.
+    """
+    engine = {name: options.pop(name) for name in _ENGINE}
+    device = options["device"]
+    plan = _plan(ctx, **options)
+    if dry_run:
+        _estimate(plan, out, engine["workers"], device, json_)
+    else:
+        _run(plan, out, engine, device, json_)
+
+
+def _plan(ctx: click.Context, seeds: list[int] | None, replicas: int, device: str, **options: Any) -> Plan:
+    from thermograd.cli.specs import template
+    from thermograd.sweep import make_plan
+
+    if seeds and ctx.get_parameter_source("seed") is click.core.ParameterSource.COMMANDLINE:
+        raise InputError(f"--seed {options['seed']} and --seeds {seeds} are given; expected one of the two")
+    grid = grid_of({name: options.pop(name) for name in _AXES})
     spec = template(next(iter(grid)), **options)
-    images = load_images(spec.data, spec.subset, spec.seed)
-    _run(Plan(((grid, spec),), images.sha256), out, workers, json_)
+    return make_plan([(grid, spec)], seeds=seeds or (), execution=execution_of(replicas, device))
 
 
 @sweep.command()
 @folder_argument
-@workers_option
+@engine_options
 @json_option
-def resume(folder: Path, workers: int | None, json_: bool) -> None:
+def resume(folder: Path, json_: bool, **engine: Any) -> None:
     """Go on with the sweep in FOLDER; failed points are tried again."""
     from thermograd.sweep import Plan
 
-    _run(Plan.load(folder), folder, workers, json_)
+    _run(Plan.load(folder), folder, engine, "cpu", json_)
 
 
-def _run(plan: Any, folder: Path, workers: int | None, json_: bool) -> None:
-    from thermograd.cli.progress import progress_bar
-    from thermograd.sweep import finish, run_plan
+def _run(plan: Plan, folder: Path, engine: dict[str, Any], device: str, json_: bool) -> None:
+    from thermograd.sweep import Plan, finish
 
-    with progress_bar("sweep") as show:
-        summary = run_plan(plan, folder, workers=workers, on_progress=show)
+    summary = _swept(plan, folder, engine, device)
     if summary.interrupted:
         click.echo(f"go on with: thermograd sweep resume {folder}", err=True)
-    written = [] if summary.interrupted else [str(path) for path in finish(plan, folder)]
+    # What the folder holds by now, which may be more than was asked for.
+    written = [] if summary.interrupted else [str(path) for path in finish(Plan.load(folder), folder)]
     if json_:
         print_json({**asdict(summary), "states": written})
     else:
@@ -86,27 +101,44 @@ def _run(plan: Any, folder: Path, workers: int | None, json_: bool) -> None:
     click.get_current_context().exit(summary.exit_code)
 
 
+def _swept(plan: Plan, folder: Path, engine: dict[str, Any], device: str) -> SweepSummary:
+    from thermograd.cli.progress import progress_bar
+    from thermograd.sweep import run_plan
+
+    name, workers = engine["engine"], engine["workers"]
+    chosen = engine_of(name, workers, engine["address"], engine["gpus_per_run"])
+    with progress_bar("sweep") as show:
+        return run_plan(
+            plan,
+            folder,
+            workers=None if chosen else workers,
+            engine=chosen,
+            device=device,
+            on_progress=show,
+            on_message=lambda words: click.echo(words, err=True),
+        )
+
+
+def _estimate(plan: Plan, folder: Path, workers: int | None, device: str, json_: bool) -> None:
+    from thermograd.sweep import estimate
+
+    found = estimate(plan, folder, workers, device=device)
+    print_json(found.to_dict()) if json_ else click.echo(str(found))
+
+
 @sweep.command()
 @folder_argument
 @json_option
 def status(folder: Path, json_: bool) -> None:
     """The state of every point of the sweep in FOLDER, and why a point failed."""
-    from thermograd.sweep import Plan, RunStore
+    from thermograd.sweep import Plan, sweep_status
 
-    points = RunStore(folder).states(Plan.load(folder))
-    rows = [
-        {
-            "protocol": type(p.spec.protocol).__name__,
-            **p.spec.protocol.values,
-            "state": p.state,
-            "reason": p.reason,
-        }
-        for p in points
-    ]
+    found = sweep_status(Plan.load(folder), folder)
     if json_:
-        print_json(rows)
+        print_json(found.to_dict())
         return
-    for point in points:
-        click.echo(f"{point.spec.protocol!s:40} {point.state:10} {point.reason}".rstrip())
-    done = sum(point.has_result for point in points)
-    click.echo(f"{done} of {len(points)} finished")
+    several = len({point.spec.seed for point in found.points}) > 1
+    for point in found.points:
+        name = f"{point.spec.protocol!s}" + (f" seed {point.spec.seed}" if several else "")
+        click.echo(f"{name:40} {point.state:11} {point.reason}".rstrip())
+    click.echo(str(found))

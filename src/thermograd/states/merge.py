@@ -12,7 +12,7 @@ from thermograd.protocol import Grid
 from thermograd.states.schema import grid_dims, label, validate
 from thermograd.states.variables import VARIABLES
 
-__all__ = ["ENVIRONMENT_ATTRS", "RUN_ATTRS", "merge"]
+__all__ = ["ENVIRONMENT_ATTRS", "RUN_ATTRS", "SEED_ATTRS", "merge", "with_seed"]
 
 RUN_ATTRS = frozenset({"run_id", "spec", "seed", "steps", "wall_time", "wall_time_s", "started", "finished"})
 """Attributes of a single run: where they differ the grid has none."""
@@ -21,6 +21,37 @@ ENVIRONMENT_ATTRS = frozenset(
     {"thermograd_version", "torch_version", "numpy_version", "python_version", "machine", "device", "host"}
 )
 """Attributes of the place where a run was made: where they differ the grid lists them all."""
+
+SEED_ATTRS = frozenset({"data_sha256"})
+"""Attributes that the seed may decide (it draws the subset): where seeds differ in them all are listed."""
+
+
+def with_seed(trace: xr.Dataset, seed: int) -> xr.Dataset:
+    """The trace of a run at its place on the axis ``seed``, for merging repeated runs.
+
+    Parameters
+    ----------
+    trace
+        A trace without that axis.
+    seed
+        The run's seed.
+
+    Examples
+    --------
+    >>> from thermograd.protocol import FixedLR
+    >>> from thermograd.states import new_trace
+    >>> trace = new_trace(FixedLR(lr=0.1, wd=0.01), [1], {"loss": [2.0], "norm": [1.0]}, dim=8)
+    >>> merge([with_seed(trace, 3), with_seed(trace, 4)]).sizes["seed"]
+    2
+
+    """
+    dims = grid_dims(trace)
+    if "seed" in dims:
+        raise InputError(f"with_seed: the trace has seeds {trace['seed'].values.tolist()}; expected none")
+    placed = trace.expand_dims({"seed": np.array([seed], dtype=np.int64)})
+    placed = placed.transpose(*dims, "seed", "step")
+    label(placed)
+    return placed
 
 
 def merge(traces: Iterable[xr.Dataset], grid: Grid | None = None) -> xr.Dataset:
@@ -130,7 +161,7 @@ def _common_attrs(parts: list[xr.Dataset]) -> dict[str, object]:
         values = sorted({_text(part.attrs.get(name)) for part in holders})
         if len(values) == 1:
             attrs[name] = next(part.attrs[name] for part in parts if name in part.attrs)
-        elif name in ENVIRONMENT_ATTRS:
+        elif name in ENVIRONMENT_ATTRS or (name in SEED_ATTRS and "seed" in parts[0].dims):
             attrs[name] = ", ".join(sorted({str(part.attrs.get(name, "unknown")) for part in holders}))
         elif name not in RUN_ATTRS:
             raise InputError(f"merge: attribute {name} is {' and '.join(values)}; expected the same in all")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from thermograd.errors import FailedWorkError
 from thermograd.sweep.plan import Plan
+from thermograd.sweep.status import point_states
 from thermograd.sweep.store import RunStore
 from thermograd.training.trace import empty_trace
 
@@ -19,7 +20,8 @@ __all__ = ["collect", "finish"]
 def collect(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
     """The traces of a plan, one dataset over the whole grid for each of its protocols.
 
-    Runs that failed or have not been done yet are there too, as missing values with the reason.
+    Runs that failed or have not been done yet are there too, as missing values with the reason. With more
+    than one seed there is a dimension ``seed``.
 
     Raises
     ------
@@ -28,11 +30,13 @@ def collect(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
 
     """
     from thermograd.states import merge
+    from thermograd.states.merge import with_seed
 
     store = RunStore(folder)
+    finished = store.finished()
     keys = {spec: plan.key(spec) for spec in plan.specs()}
-    done = {spec: store.load(key) for spec, key in keys.items() if store.path(key).exists()}
-    missing = {spec: store.state(spec, key).reason for spec, key in keys.items() if spec not in done}
+    done = {spec: store.load(key) for spec, key in keys.items() if key in finished}
+    missing = {point.spec: point.reason for point in point_states(plan, folder) if point.spec not in done}
     if not done:
         reasons = "; ".join(sorted(set(missing.values())))
         raise FailedWorkError(f"{folder} has no finished run ({reasons})")
@@ -44,10 +48,10 @@ def collect(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
     dim = int(next(iter(done.values())).attrs["dim"])
     traces = {}
     for protocol in plan.protocols:
-        runs = [
-            done[spec] if spec in done else empty_trace(spec, dim, missing[spec])
-            for spec in plan.specs(protocol)
-        ]
+        runs = []
+        for spec in plan.specs(protocol):
+            run = done[spec] if spec in done else empty_trace(spec, dim, missing[spec])
+            runs.append(with_seed(run, spec.seed) if len(plan.seeds) > 1 else run)
         traces[protocol] = merge(runs)
     return traces
 

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thermograd.errors import InputError
 from thermograd.files import atomic_write
-from thermograd.sweep.plan import Plan
 from thermograd.training.spec import TrainSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["PointState", "RunStore"]
+    from thermograd.sweep.plan import Plan
+    from thermograd.sweep.status import PointState
 
-
-@dataclass(frozen=True)
-class PointState:
-    """How far one grid point is: ``finished``, ``diverged``, ``failed`` or ``pending``, and why."""
-
-    spec: TrainSpec
-    state: str
-    reason: str = ""
-
-    @property
-    def has_result(self) -> bool:
-        """Whether there is a trace: a run that diverged has one as well."""
-        return self.state in ("finished", "diverged")
+__all__ = ["RunStore"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +39,9 @@ class RunStore:
     def _note(self, key: str) -> Path:
         return self.folder / "runs" / f"{key}.failed.json"
 
+    def _warnings(self, key: str) -> Path:
+        return self.folder / "runs" / f"{key}.warnings.json"
+
     def save(self, key: str, trace: xr.Dataset) -> None:
         """Keep the trace of a finished run; it takes the place of a note of an earlier failure."""
         from thermograd.states import save
@@ -64,24 +55,55 @@ class RunStore:
 
         return load(self.path(key))
 
+    def outcome(self, key: str) -> tuple[str, str]:
+        """How a finished run ended, and why: a status reads these two words of each file and nothing else."""
+        import h5py
+
+        try:
+            with h5py.File(self.path(key), "r") as file:
+                words = [file[name].asstr()[...].item() for name in ("outcome", "outcome_reason")]
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{self.path(key)}: cannot be read ({error}); expected a run's trace") from error
+        return str(words[0]), str(words[1])
+
     def note_failure(self, key: str, spec: TrainSpec, reason: str) -> None:
         """Remember why a run failed."""
         atomic_write(self._note(key), json.dumps({"reason": reason, "spec": spec.to_dict()}, indent=1) + "\n")
 
+    def failure(self, key: str) -> str | None:
+        """Why a run failed, if it did."""
+        try:
+            return str(json.loads(self._note(key).read_text())["reason"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return f"its note cannot be read ({error})"
+
+    def note_warnings(self, key: str, warnings: tuple[str, ...]) -> None:
+        """Remember what was odd about a run that has its result all the same."""
+        atomic_write(self._warnings(key), json.dumps(list(warnings)) + "\n")
+
+    def warnings(self, key: str) -> tuple[str, ...]:
+        """What was odd about a run."""
+        with suppress(OSError, ValueError):
+            return tuple(map(str, json.loads(self._warnings(key).read_text())))
+        return ()
+
+    def finished(self) -> set[str]:
+        """The keys of all runs that have a trace."""
+        return {path.stem for path in (self.folder / "runs").glob("[!.]*.nc")}
+
     def states(self, plan: Plan) -> list[PointState]:
         """The state of every run of a plan, in its order."""
-        return [self.state(spec, plan.key(spec)) for spec in plan.specs()]
+        from thermograd.sweep.status import point_states
 
-    def state(self, spec: TrainSpec, key: str) -> PointState:
-        """The state of one run."""
-        if self.path(key).exists():
-            trace = self.load(key)
-            if trace["outcome"].item() == "done":
-                return PointState(spec, "finished")
-            return PointState(spec, trace["outcome"].item(), trace["outcome_reason"].item())
-        if self._note(key).exists():
-            return PointState(spec, "failed", json.loads(self._note(key).read_text())["reason"])
-        return PointState(spec, "pending", "not run yet")
+        return point_states(plan, self.folder)
+
+    def clear_halves(self) -> None:
+        """Delete what killed processes left half written; for when nobody is at work."""
+        for path in (self.folder / "runs").glob(".*.part"):
+            with suppress(OSError):
+                path.unlink()
 
     @contextmanager
     def locked(self) -> Iterator[None]:

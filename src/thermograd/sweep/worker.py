@@ -1,26 +1,28 @@
-"""What a sweep's worker process does: one run at a time, on one thread, its result written by itself."""
+"""What a worker does with a task: train the group, store each run's trace, say what became of it."""
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-from ctypes import Array, c_byte, c_longlong
-from functools import lru_cache
-from multiprocessing import parent_process
-from multiprocessing.connection import wait
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import errno
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from thermograd.errors import InputError
-from thermograd.training.spec import TrainSpec
+from thermograd.sweep.checkpoints import Checkpoints, KeptGroup
+from thermograd.sweep.heartbeat import Heartbeat
+from thermograd.sweep.images import ChangedImagesError, sweep_images
+from thermograd.sweep.plan import PLAN_FILE
+from thermograd.sweep.store import RunStore
+from thermograd.sweep.task import End, Outcome, Task
 
 if TYPE_CHECKING:
-    from thermograd.data import ImageData
+    import xarray as xr
 
-__all__ = ["DONE", "FAILED", "FATAL", "STOPPED", "WORKER_ENVIRONMENT", "start_worker", "work"]
+__all__ = ["WORKER_ENVIRONMENT", "Trainer", "perform"]
 
-DONE, FAILED, STOPPED, FATAL = "done", "failed", "stopped", "fatal"
+Trainer = Callable[..., "list[xr.Dataset]"]
+"""`thermograd.training.group.train_group`, or what stands in for it in a test."""
 
 WORKER_ENVIRONMENT = {
     # One thread a process: two-thread steps collapse when another process is busy, and one thread adds in
@@ -28,74 +30,149 @@ WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
     # Keep freed pages: giving them back at every step costs a third of the time in page faults.
     "MALLOC_MMAP_THRESHOLD_": "1000000000",
     "MALLOC_TRIM_THRESHOLD_": "1000000000",
     "MALLOC_TOP_PAD_": "100000000",
 }
 
+_NO_PLACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+_MOST_WARNINGS = 10
+
 
 class _StopAskedError(Exception):
-    """The sweep was interrupted."""
+    """The sweep is to stop."""
 
 
-_shared: dict[str, Any] = {}
+def perform(task: Task, should_stop: Callable[[], bool], train: Trainer | None = None) -> Outcome:
+    """Do a task; whatever goes wrong is an outcome, never an exception.
+
+    Doing it again is harmless: what is stored already is not trained again, and a group goes on from its
+    checkpoint.
+
+    Parameters
+    ----------
+    task
+        What to do.
+    should_stop
+        Asked a few times a second whether to stop.
+    train
+        Trains the group; default: `thermograd.training.group.train_group`.
+
+    """
+    if not (task.folder / PLAN_FILE).exists():
+        return Outcome(task, End.FATAL, f"{task.folder} cannot be seen by a worker; expected a shared folder")
+    if not _waiting(task):
+        Checkpoints(task.folder).clear(task.key)
+        return Outcome(task, End.DONE)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+
+        def said() -> tuple[str, ...]:
+            texts = (str(w.message) for w in list(caught) if issubclass(w.category, RuntimeWarning))
+            return tuple(dict.fromkeys(texts))[:_MOST_WARNINGS]
+
+        with Heartbeat(task.folder, task.key, task.keys, task.total_steps) as heartbeat:
+            heartbeat.warn_from(said)
+            try:
+                outcome = _perform(task, should_stop, train, heartbeat)
+                _keep_warnings(outcome, said())
+            except _StopAskedError:
+                outcome = Outcome(task, End.STOPPED)
+            except ChangedImagesError as error:
+                outcome = Outcome(task, End.FATAL, str(error))
+            except Exception as error:
+                outcome = _failure(task, error)
+        return replace(outcome, warnings=said())
 
 
-def start_worker(progress: Array[c_longlong], stop: c_byte) -> None:
-    """Prepare a fresh worker process: deaf to Ctrl-C (the parent decides), and gone when the parent is."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _shared.update(progress=progress, stop=stop)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-@lru_cache(maxsize=4)
-def _images(data: str, subset: int | None, seed: int) -> ImageData:
-    from thermograd.training.loop import load_images
-
-    return load_images(data, subset, seed)
-
-
-def work(index: int, spec: TrainSpec, key: str, data_sha256: str, folder: Path) -> tuple[str, str]:
-    """Do one run and store its trace; return what became of it and why."""
-    from thermograd.sweep.store import RunStore
-    from thermograd.training.loop import train
-
-    store = RunStore(folder)
+def _perform(
+    task: Task, should_stop: Callable[[], bool], train: Trainer | None, heartbeat: Heartbeat
+) -> Outcome:
+    checkpoints = Checkpoints(task.folder)
+    watch = _Watch(task, checkpoints)
 
     def on_progress(done: int) -> None:
-        _shared["progress"][index] = done
-        if _shared["stop"].value:
+        heartbeat.reached(done)
+        watch.look(done)
+        if should_stop():
+            watch.expect(done)
             raise _StopAskedError
 
-    try:
-        on_progress(0)
-        # A data set that is not the planned one would be stored under a key that promises another.
-        images = _images(spec.data, spec.subset, spec.seed)
-        if images.sha256 != data_sha256:
-            return FATAL, f"the images at {spec.data!r} have changed since the sweep was planned"
-        trace = train(spec, data=images, on_progress=on_progress)
-    except _StopAskedError:
-        return STOPPED, ""
-    except Exception as error:
-        # Whatever went wrong belongs to this grid point: the sweep goes on, and the reason is kept.
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        return _keep(lambda: store.note_failure(key, spec, reason), FAILED, reason)
-    return _keep(lambda: store.save(key, trace), DONE, "")
+    if should_stop():
+        raise _StopAskedError
+    from thermograd.training.group import clear_checkpoint, train_group
+
+    spec = task.specs[0]
+    images = sweep_images(spec.data, spec.subset, spec.seed, task.data_sha256, task.folder)
+    traces = (train or train_group)(
+        task.specs,
+        images,
+        execution=task.execution,
+        on_progress=on_progress,
+        checkpoint=checkpoints.path(task.key),
+        checkpoint_seconds=task.checkpoint_seconds,
+    )
+    store, waiting = RunStore(task.folder), _waiting(task)
+    for key, trace in zip(task.keys, traces, strict=True):
+        if key in waiting:
+            store.save(key, trace)
+    # Only now: killed before, the group ends again from its last state, which takes no time.
+    clear_checkpoint(checkpoints.path(task.key))
+    checkpoints.clear(task.key)
+    return Outcome(task, End.DONE)
 
 
-def _keep(write: Any, outcome: str, reason: str) -> tuple[str, str]:
-    try:
-        write()
-    except InputError as error:
-        return FATAL, str(error)
-    except Exception as error:
-        return FATAL, f"a result could not be written ({type(error).__name__}: {error})"
-    return outcome, reason
+class _Watch:
+    """Keeps the list beside a checkpoint true: which runs it is of, and how far they are."""
+
+    def __init__(self, task: Task, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+        self._path = checkpoints.path(task.key)
+        there = checkpoints.of(task.key)
+        self._known = there or KeptGroup(task.key, task.keys, 0, task.total_steps)
+        if there is None:
+            checkpoints.describe(self._known)
+        self._written, self._before = self._time(), self._known.done
+
+    def look(self, done: int) -> None:
+        """A checkpoint that is new since the last look is at least as far on as things were then."""
+        written = self._time()
+        if written != self._written:
+            self._written = written
+            self.expect(self._before)
+        self._before = done
+
+    def expect(self, done: int) -> None:
+        """The next checkpoint will be of this iteration."""
+        self._known = replace(self._known, done=done)
+        self._checkpoints.describe(self._known)
+
+    def _time(self) -> float:
+        try:
+            return self._path.stat().st_mtime
+        except OSError:
+            return 0.0
+
+
+def _waiting(task: Task) -> set[str]:
+    store = RunStore(task.folder)
+    return {key for key in task.keys if not store.path(key).exists()}
+
+
+def _failure(task: Task, error: Exception) -> Outcome:
+    """What an exception means: no place to write ends the sweep; anything else belongs to the runs."""
+    reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _NO_PLACE:
+            return Outcome(task, End.FATAL, reason)
+        cause = cause.__cause__ or cause.__context__
+    return Outcome(task, End.FAILED, reason)
+
+
+def _keep_warnings(outcome: Outcome, said: tuple[str, ...]) -> None:
+    if said:
+        for key in outcome.task.keys:
+            RunStore(outcome.task.folder).note_warnings(key, said)

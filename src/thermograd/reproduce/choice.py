@@ -1,0 +1,131 @@
+"""Which setups of an experiment are to be run, and which cannot be, for want of their images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from thermograd.errors import InputError
+from thermograd.reproduce.preset_file import nearest
+from thermograd.reproduce.presets import Setup, setups
+
+__all__ = ["Choice", "NotRun", "choose_setups", "images_at_hand"]
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """A setup that is not run.
+
+    Attributes
+    ----------
+    setup
+        Its name.
+    reason
+        Why, in words.
+    command
+        What to type to have it run; empty if no command helps.
+
+    """
+
+    setup: str
+    reason: str
+    command: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.setup}: {self.reason}" + (f"; run: {self.command}" if self.command else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Setups with the source of their images, and those that are left out."""
+
+    chosen: tuple[tuple[Setup, str], ...]
+    left_out: tuple[NotRun, ...] = ()
+
+
+def choose_setups(experiment: str, scale: str, *, part: str = "", data: str | None = None) -> Choice:
+    """The setups of an experiment at a scale, with the images that each is to be run on.
+
+    Parameters
+    ----------
+    experiment
+        What the setups' names begin with: ``"ideal-gas"``, ``"free-energy"``, ``"batch-size"``.
+    scale
+        One of ``thermograd.reproduce.presets.SCALES``.
+    part
+        The full name of one setup, or the beginning of several up to a hyphen; empty: all.
+    data
+        ``"digits"``, ``"cifar10"``, ``"cifar100"``, or the path of a folder or archive of CIFAR: only the
+        setups for these images are taken. ``None``: every setup whose images are at hand; nothing is
+        downloaded.
+
+    Raises
+    ------
+    InputError
+        If scale or part is unknown, the data cannot be read, or no setup is for them.
+
+    Examples
+    --------
+    >>> choice = choose_setups("ideal-gas", "quick", data="digits")
+    >>> [(setup.name, source) for setup, source in choice.chosen]
+    [('ideal-gas-convnet-digits', 'digits')]
+
+    """
+    offered = setups(experiment, scale)
+    if part:
+        names = [setup.name for setup in offered]
+        offered = tuple(setup for setup in offered if f"{setup.name}-".startswith(f"{part}-"))
+        if not offered:
+            expected = nearest(part, names) or f"one of {', '.join(names)}"
+            raise InputError(f"part is {part!r} at scale {scale!r}; expected {expected}")
+    if data is None:
+        chosen = tuple((setup, setup.data) for setup in offered if images_at_hand(setup.data))
+        return Choice(chosen, tuple(_missing(setup) for setup in offered if not images_at_hand(setup.data)))
+    from thermograd.data import load
+
+    images = load(data)
+    fitting = tuple((setup, data) for setup in offered if setup.data == images.name)
+    if not fitting:
+        wanted = ", ".join(sorted({setup.data for setup in offered}))
+        what = part or experiment
+        raise InputError(
+            f"data {data!r} are {images.name} images; {what} at scale {scale!r} expected {wanted}"
+        )
+    return Choice(fitting)
+
+
+def images_at_hand(source: str) -> bool:
+    """Whether images can be had without a download.
+
+    Parameters
+    ----------
+    source
+        A name, or a path.
+
+    Examples
+    --------
+    >>> images_at_hand("digits"), images_at_hand("/no/such/folder")
+    (True, False)
+
+    """
+    from thermograd.data import cache_folder
+    from thermograd.data.download import ARCHIVES
+
+    if source == "digits":
+        return True
+    if source not in ARCHIVES:
+        return Path(source).expanduser().exists()
+    try:
+        return (cache_folder() / ARCHIVES[source].file).exists()
+    except InputError:  # without the package that downloads there is no cache
+        return False
+
+
+def _missing(setup: Setup) -> NotRun:
+    if setup.data in ("cifar10", "cifar100"):
+        return NotRun(
+            setup.name,
+            f"the images {setup.data} are not on this machine (a copy will do: --data PATH)",
+            f"thermograd data fetch {setup.data}",
+        )
+    return NotRun(setup.name, f"its images {setup.data} do not exist")

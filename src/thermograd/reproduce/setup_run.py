@@ -1,0 +1,132 @@
+"""One setup, from its preset to stationary states: the step that all network experiments share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from thermograd.reproduce.presets import Setup
+from thermograd.sweep import Engine, Plan, RunStore, SweepSummary, collect, run_plan
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["SetupRun", "example_runs", "run_setup", "write_states"]
+
+
+@dataclass(frozen=True)
+class SetupRun:
+    """What the runs of a setup gave.
+
+    Attributes
+    ----------
+    plan
+        The plan as it was carried out.
+    folder
+        Where everything lies.
+    summary
+        Runs done, reused, failed.
+    traces, states
+        By protocol; empty if the sweep was interrupted.
+
+    """
+
+    plan: Plan
+    folder: Path
+    summary: SweepSummary
+    traces: dict[str, xr.Dataset]
+    states: dict[str, xr.Dataset]
+
+
+def run_setup(
+    setup: Setup,
+    data: str,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    engine: Engine | None = None,
+    device: str = "cpu",
+    on_progress: Callable[[int, int], None] | None = None,
+    on_message: Callable[[str], None] | None = None,
+) -> SetupRun:
+    """Do the runs of a setup that have no result yet, and write traces and stationary states.
+
+    Parameters
+    ----------
+    setup
+        What to run.
+    data
+        A named data set or the path of a folder or archive of the one that the setup is for.
+    folder
+        Where the results lie; with the same setup and images a second call goes on where the first ended.
+    workers, engine, device, on_progress, on_message
+        As for :func:`thermograd.sweep.run_plan`.
+
+    Raises
+    ------
+    InputError
+        If the images cannot be read or are others, or the folder holds another plan or results of another
+        numerics version, which is refused by name.
+    FailedWorkError
+        If no run succeeded.
+
+    """
+    plan = setup.plan(data)
+    summary = run_plan(
+        plan,
+        folder,
+        workers=workers,
+        engine=engine,
+        device=device,
+        on_progress=on_progress,
+        on_message=on_message,
+    )
+    plan = Plan.load(folder)
+    if summary.interrupted:
+        return SetupRun(plan, folder, summary, {}, {})
+    return SetupRun(plan, folder, summary, *write_states(plan, folder, setup.stationary_last))
+
+
+def write_states(
+    plan: Plan, folder: Path, last: int | None = None
+) -> tuple[dict[str, xr.Dataset], dict[str, xr.Dataset]]:
+    """Write each protocol's trace and stationary states beside the runs; return both, by protocol.
+
+    Parameters
+    ----------
+    plan
+        Of the sweep.
+    folder
+        Where its runs lie.
+    last
+        How many log points the stationary means are taken over; ``None``: the second half of the iterations.
+
+    """
+    from thermograd.states import save, stationary
+
+    traces = collect(plan, folder)
+    states = {}
+    for protocol, trace in traces.items():
+        states[protocol] = stationary(trace, last=last)
+        save(trace, folder / f"trace-{protocol}.nc")
+        save(states[protocol], folder / f"states-{protocol}.nc")
+    return traces, states
+
+
+def example_runs(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
+    """The trace of one finished run for each protocol, by the run's name, to be drawn over time."""
+    store = RunStore(folder)
+    points = store.states(plan)
+    examples = {}
+    for protocol in plan.protocols:
+        done = [
+            point.spec
+            for point in points
+            if point.state == "finished" and type(point.spec.protocol).__name__ == protocol
+        ]
+        if done:
+            spec = done[len(done) // 2]  # from the middle of the grid, neither slowest nor wildest
+            examples[str(spec.protocol)] = store.load(plan.key(spec))
+    return examples

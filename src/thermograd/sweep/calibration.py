@@ -1,0 +1,154 @@
+"""How many runs share a network: measured here, before a long sweep, and said in words."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from thermograd.errors import FailedWorkError, InputError
+from thermograd.memory import available_bytes
+from thermograd.sweep.footprint import group_bytes
+from thermograd.sweep.plan import Plan
+from thermograd.sweep.status import duration
+from thermograd.sweep.task import group_size
+from thermograd.sweep.timing import Timing, resolved, timings
+from thermograd.training.execution import Execution, groups
+from thermograd.training.schedule import log_steps
+from thermograd.training.spec import TrainSpec
+
+__all__ = ["Choice", "choose", "iterations", "settle", "sweep_seconds"]
+
+_CANDIDATES = (4, 8, 16)
+_TINY = 50_000
+"""Iterations of a sweep below which measuring would cost more than it could save."""
+_MEASURE_SECONDS = 0.7
+_BUDGET, _BUDGET_SHARE = 10.0, 0.05
+_WORTH = 0.97
+"""A larger group must be faster by this much: smaller ones lose less when a worker dies."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The execution picked, why in words, and what was measured on the way."""
+
+    execution: Execution
+    words: str
+    timings: tuple[Timing, ...] = ()
+
+
+def settle(plan: Plan, waiting: Sequence[TrainSpec], workers: int, device: str) -> tuple[Plan, str]:
+    """The plan with its execution known, and what to say about it: nothing if it was known before."""
+    if plan.execution is not None and plan.picked:
+        return plan, ""
+    choice = choose(plan.execution, waiting, workers, device)
+    return replace(plan, execution=choice.execution, picked=choice.words), choice.words
+
+
+def choose(asked: Execution | None, waiting: Sequence[TrainSpec], workers: int, device: str) -> Choice:
+    """Pick how many runs share a network, by the time that the whole sweep would take.
+
+    Candidates are 1 and 4, 8, 16, none so large that workers are left idle or memory is short. Measuring
+    takes ten seconds at most, and one part in twenty of the sweep.
+
+    Parameters
+    ----------
+    asked
+        The execution, if the user said it: then nothing is measured.
+    waiting
+        The runs to do.
+    workers
+        Groups worked on at once.
+    device
+        Where the networks are computed.
+
+    """
+    longest = max(waiting, key=iterations)
+    if asked is not None:
+        execution = _resolved(asked, longest)
+        return Choice(execution, f"{_named(execution)}, as asked for")
+    single = Execution(1, device=device)
+    room = 0.8 * available_bytes() / max(1, workers)
+    candidates = [
+        Execution(n, device=device)
+        for n in _CANDIDATES
+        if n <= math.ceil(len(waiting) / workers) and group_bytes(longest, n) <= room
+    ]
+    if sum(map(iterations, waiting)) < _TINY:
+        execution = _resolved(single, longest)
+        return Choice(execution, f"{_named(execution)}: a sweep this short is not worth measuring")
+    if not candidates:
+        execution = _resolved(single, longest)
+        return Choice(
+            execution, f"{_named(execution)}: {len(waiting)} runs for {workers} workers leave none to share"
+        )
+    found = _measure(longest, [single, *candidates], waiting, workers)
+    if not found:
+        execution = _resolved(single, longest)
+        return Choice(execution, f"{_named(execution)}: nothing could be measured")
+    best = found[0]
+    for timing in found[1:]:
+        if sweep_seconds(waiting, workers, timing) < _WORTH * sweep_seconds(waiting, workers, best):
+            best = timing
+    measured = ", ".join(f"{t.execution.replicas}: {1e3 * t.per_run:.3g} ms" for t in found)
+    total = duration(sweep_seconds(waiting, workers, best))
+    return Choice(
+        best.execution,
+        f"{_named(best.execution)}: the shortest sweep, about {total} with {workers} workers, by the time of "
+        f"an iteration of each run measured here ({measured})",
+        tuple(found),
+    )
+
+
+def _measure(
+    spec: TrainSpec, executions: Sequence[Execution], waiting: Sequence[TrainSpec], workers: int
+) -> list[Timing]:
+    """As many of these as the budget allows, which the first measurement tells."""
+    found: list[Timing] = []
+    start, budget = 0.0, _BUDGET
+    try:
+        with closing(timings(spec, executions, _MEASURE_SECONDS)) as measuring:
+            for timing in measuring:
+                # Imports and a first compilation are not counted: any worker has them before it too.
+                start = start or time.monotonic() - _MEASURE_SECONDS
+                found.append(timing)
+                budget = min(budget, _BUDGET_SHARE * sweep_seconds(waiting, workers, found[0]))
+                if time.monotonic() - start + 2 * _MEASURE_SECONDS > budget:
+                    break
+    except FailedWorkError:  # the runs will say it, each for itself
+        pass
+    return found
+
+
+def sweep_seconds(waiting: Sequence[TrainSpec], workers: int, timing: Timing) -> float:
+    """The time of the whole sweep: groups handed to whichever worker is free next, the longest first."""
+    size = group_size(len(waiting), timing.execution.replicas, workers)
+    lengths = sorted((iterations(group[0]) for group in groups(list(waiting), size)), reverse=True)
+    free = [0.0] * max(1, workers)
+    for length in lengths:
+        heapq.heappush(free, heapq.heappop(free) + length * timing.seconds)
+    return max(free)
+
+
+def iterations(spec: TrainSpec) -> float:
+    """What a run costs in iterations: its own, and the gradients drawn to measure noise."""
+    points = len(log_steps(spec.steps, spec.measurement))
+    return spec.total_steps + points * spec.measurement.noise_draws
+
+
+def _resolved(execution: Execution, spec: TrainSpec) -> Execution:
+    try:
+        return resolved(execution, spec)
+    except (InputError, ValueError, RuntimeError, MemoryError):  # each run will say it for itself
+        return execution
+
+
+def _named(execution: Execution) -> str:
+    share = "every run has its own network"
+    if execution.replicas > 1:
+        share = f"up to {execution.replicas} runs share a network"
+    kernel = "" if execution.kernel == "auto" else f", kernel {execution.kernel}"
+    return f"{share} (on {execution.device}{kernel})"
