@@ -206,9 +206,8 @@ def test_a_sweep_from_start_to_status(run, tmp_path):
     code, out, _ = run("sweep", "status", out_folder)
     assert code == 0
     assert "2 of 2 finished" in out
-    assert [row["state"] for row in json.loads(run("sweep", "status", out_folder, "--json")[1])["points"]] == [
-        "finished"
-    ] * 2
+    status = json.loads(run("sweep", "status", out_folder, "--json")[1])
+    assert [row["state"] for row in status["points"]] == ["finished"] * 2
     code, out, _ = run("sweep", "resume", out_folder)
     assert "0 runs done, 2 reused" in out
     assert_one_line(run("sweep", "status", tmp_path / "nowhere"), "nowhere", "expected the folder of a sweep")

@@ -16,10 +16,10 @@ from thermograd.interrupt import postponed_interrupt
 from thermograd.memory import check_memory
 from thermograd.protocol import Grid, Protocol
 from thermograd.simulate.chains import Chains
-from thermograd.state_file import read_state, write_state
 from thermograd.simulate.record import Record
 from thermograd.simulate.spec import IsotropicSpec
 from thermograd.simulate.traces import make_traces, provenance
+from thermograd.state_file import read_state, write_state
 from thermograd.states import stationary
 
 __all__ = ["Laboratory"]
