@@ -1,0 +1,94 @@
+"""Fill the tables of docs/engine.md from the results of benchmarks/engine.py and scripts/precision_study.py.
+
+python scripts/engine_docs.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "engine.md"
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def engine_table(report: dict[str, Any]) -> str:
+    """Throughput, whole runs, sampling, scaling."""
+    lines = [
+        "| network | plain loop | engine, per replica-step | how | faster | share of peak (plain) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in report["results"]:
+        how = f"{row['workers']} processes x {row['engine']['replicas']}, `{row['engine']['kernel']}`"
+        lines.append(
+            f"| {row['case']} | {row['plain']['step']:.2f} ms | {row['engine_ms_per_replica_step']:.3g} ms "
+            f"| {how} | {row['speedup']:.1f} times "
+            f"| {row['share_of_peak']:.0%} ({row['plain_share_of_peak']:.0%}) |"
+        )
+    lines += ["", f"Peak: float32 matrix products on all cores, {report['peak_gflops']:.0f} GFLOP/s.", ""]
+    for run in report["whole_runs"]:
+        lines.append(
+            f"- A run of the papers' ConvNet schedule, {run['case']}, put together from measured parts: "
+            f"{run['plain_hours']:.3g} h with the plain loop, {run['engine_hours']:.3g} h with the engine, "
+            f"{run['speedup']:.1f} times shorter. Measuring takes {run['engine_measuring_share']:.1%} of the "
+            f"training in the engine, {run['plain_measuring_share']:.0%} in the plain loop."
+        )
+    real = report["really_run"]
+    lines.append(
+        f"- That schedule at {real['steps']} iterations on the digits, really run both ways: "
+        f"{real['plain_s']:.0f} s and {real['engine_s_per_run']:.3g} s a run, {real['speedup']:.1f} times."
+    )
+    scaling = report["results"][0]["replica_steps_per_second"]
+    listed = ", ".join(f"{float(rate):.0f} with {replicas}" for replicas, rate in scaling.items())
+    lines.append(
+        f"- {report['results'][0]['case']}, replica-steps a second by replicas per process: {listed}."
+    )
+    workers = ", ".join(
+        f"{float(rate):.0f} with {count}" for count, rate in report["scaling_with_workers"].items()
+    )
+    lines.append(f"- By processes, 8 replicas each: {workers}.")
+    sampling = report["sampling"]
+    needed = sampling["points_of_20_for_one_of_2000"]
+    lines.append(
+        f"- |E g|² at points of a stationary run: spread {sampling['spread_2000_draws']:.3g} between points "
+        f"with 2000 draws each, {sampling['spread_20_draws']:.3g} with 20: {needed:.2f} points of 20 draws "
+        f"are worth one of 2000, at {100 / needed:.0f} times fewer gradients."
+    )
+    return "\n".join(lines)
+
+
+def precision_table(rows: list[dict[str, Any]]) -> str:
+    """Float32 beside bfloat16."""
+    lines = ["| ELR | quantity | float32 | bfloat16 | difference |", "|---|---|---|---|---|"]
+    for row in rows:
+        full, rounded = (sum(row[name]) / len(row[name]) for name in ("float32", "bfloat16"))
+        change = f"{row['difference']:+.2g} ± {row['se']:.1g}"
+        lines.append(f"| {row['elr']:g} | {row['quantity']} | {full:.4g} | {rounded:.4g} | {change} |")
+    return "\n".join(lines)
+
+
+def filled(text: str, name: str, content: str) -> str:
+    """The page with new content between the markers of this name."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
+def main() -> None:
+    """Fill what there are results for."""
+    text = PAGE.read_text()
+    for name, file, table in (
+        ("engine-table", "engine.json", engine_table),
+        ("precision-table", "precision.json", precision_table),
+    ):
+        path = RESULTS / file
+        if path.exists():
+            text = filled(text, name, table(json.loads(path.read_text())))
+    PAGE.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
