@@ -63,6 +63,10 @@ def precision_table(rows: list[dict[str, Any]]) -> str:
     """Float32 beside bfloat16."""
     lines = ["| ELR | quantity | float32 | bfloat16 | difference |", "|---|---|---|---|---|"]
     for row in rows:
+        if "float32" not in row:
+            change = f"{row['difference']:+.2%} ± {row['se']:.1%}"
+            lines.append(f"| {row['elr']:g} | {row['quantity']} | – | – | {change} |")
+            continue
         full, rounded = (sum(row[name]) / len(row[name]) for name in ("float32", "bfloat16"))
         change = f"{row['difference']:+.2g} ± {row['se']:.1g}"
         lines.append(f"| {row['elr']:g} | {row['quantity']} | {full:.4g} | {rounded:.4g} | {change} |")

@@ -25,6 +25,7 @@ from thermograd.simulate import (
 from thermograd.simulate.exact import compare_exact
 from thermograd.simulate.rules import expected_mean_square
 from thermograd.simulate.spectrum import reflect
+from thermograd.state_file import write_state
 from thermograd.states import stationary, validate
 from thermograd.theory import vmf
 from thermograd.theory.relaxation import radius_at_elr, radius_at_lr
@@ -449,7 +450,7 @@ def test_a_state_of_something_else_is_refused(tmp_path):
         ("buffer_0", None),
     ]:
         broken = {key: value for key, value in {**arrays, name: wrong}.items() if value is not None}
-        np.savez(path, **broken)
+        write_state(path, json.loads(str(broken.pop("settings"))), broken)
         with pytest.raises(InputError, match=name if name != "logs" else "expected them to agree"):
             laboratory.load(path)
     with pytest.raises(InputError, match="no such file"):

@@ -147,6 +147,14 @@ def test_companions_and_places_do_not_change_a_bit(images, kernel):
     assert same([first[2], first[1], first[0]], [second[0], second[1], second[3]])
 
 
+def test_a_run_has_the_same_variables_whatever_the_protocols_of_its_companions(images):
+    specs = [spec(protocol) for protocol in PROTOCOLS]
+    together = train_group(specs, images, execution=Execution(3))
+    for one, trace in zip(specs, together, strict=True):
+        assert same([trace], train_group([one], images, execution=Execution(3)))
+    assert ["effective_wd" in trace for trace in together] == [True, False, False]
+
+
 def test_the_bits_of_a_run_do_not_depend_on_how_full_its_group_is(images):
     some = {"steps": 20, "anneal": 0, "settle": 0}
     cases = {"ConvNet": ("auto", {}), "ResNet18": ("grouped", {"architecture": "ResNet18"})}
@@ -199,7 +207,7 @@ def test_a_device_that_is_not_there_is_refused(images):
     with pytest.raises(InputError, match="device is 'abacus'"):
         train_group([spec(PROTOCOLS[0])], images, execution=Execution(device="abacus"))
     if not torch.cuda.is_available():
-        with pytest.raises(InputError, match="no CUDA device"):
+        with pytest.raises(InputError, match="no CUDA devices"):
             train_group([spec(PROTOCOLS[0])], images, execution=Execution(device="cuda"))
 
 
@@ -235,13 +243,16 @@ def test_a_run_goes_on_to_the_same_bits_wherever_it_was_stopped(images, tmp_path
 
 
 def test_checkpoints_on_the_way_change_nothing_and_the_adaptive_noise_goes_on_too(images, tmp_path):
-    adaptive = replace(BRIEF, noise_rtol=0.3, noise_max_draws=40)
+    adaptive = replace(BRIEF, noise_rtol=0.05, noise_max_draws=40)
     specs = [spec(PROTOCOLS[1], seed=seed, measurement=adaptive) for seed in (0, 1)]
     straight = train_group(specs, images)
     path = tmp_path / "group.npz"
     with pytest.raises(Stop):
         train_group(specs, images, on_progress=stopping_at(28 + 41), checkpoint=path, checkpoint_seconds=0.0)
     assert same(straight, train_group(specs, images, checkpoint=path))
+    assert (straight[0].noise_draws >= 6).all()
+    assert (straight[0].noise_draws <= 40).all()
+    assert (straight[0].noise_draws > 6).any()
     # Each replica stops drawing by its own error: alone it draws the same numbers.
     alone = train_group(specs[:1], images, execution=Execution(1))[0]
     np.testing.assert_allclose(alone.grad_sq, straight[0].grad_sq, rtol=1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import warnings
@@ -19,6 +20,9 @@ from thermograd.files import atomic_open
 __all__ = ["previous_state", "read_latest_state", "read_state", "write_state"]
 
 _SETTINGS = "settings"
+_CHUNK = 2**24
+_DIGEST = 32
+"""Bytes of the SHA-256 that follows the archive: zip's own checks leave parts of a file unguarded."""
 
 
 def write_state(
@@ -28,7 +32,7 @@ def write_state(
     *,
     keep_previous: bool = False,
 ) -> Path:
-    """Write settings and arrays to an npz file, atomically, each array with its CRC-32.
+    """Write settings and arrays to a file, atomically: an npz archive followed by its SHA-256.
 
     Parameters
     ----------
@@ -56,9 +60,28 @@ def write_state(
 
     """
     everything: dict[str, Any] = {_SETTINGS: np.array(json.dumps(settings)), **arrays}
-    with atomic_open(path, previous=previous_state(path) if keep_previous else None) as handle:
+    # A damaged file must not take the place of the whole one before it.
+    keep = keep_previous and _is_whole(Path(path))
+    with atomic_open(path, previous=previous_state(path) if keep else None) as handle:
         np.savez(handle, **everything)
+        handle.flush()
+        with open(handle.name, "rb") as written:
+            digest = hashlib.file_digest(written, "sha256").digest()
+        handle.write(digest)
     return Path(path)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file is there and ends with the SHA-256 of what comes before."""
+    try:
+        size = path.stat().st_size - _DIGEST
+        digest = hashlib.sha256()
+        with path.open("rb") as handle:
+            for start in range(0, size, _CHUNK):
+                digest.update(handle.read(min(_CHUNK, size - start)))
+            return size > 0 and handle.read() == digest.digest()
+    except OSError:
+        return False
 
 
 def previous_state(path: str | os.PathLike[str]) -> Path:
@@ -99,6 +122,8 @@ def read_state(path: str | os.PathLike[str], settings: Mapping[str, object]) -> 
     if not source.is_file():
         raise InputError(f"{source}: no such file; expected a saved state")
     try:
+        if not _is_whole(source):
+            raise ValueError("it is damaged or something else")
         # Opened here: of a damaged file NumPy would leave the handle open.
         with source.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

@@ -72,9 +72,9 @@ class _BandedFeatures(Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.needs_input_grad[0]:
-            raise RuntimeError("the banded kernel has no gradient for the images: use kernel='plain'")
+            raise RuntimeError("the banded kernel has no gradient for the images; ConvNet's plain kernel has")
         if ctx.workspace is None:
-            raise RuntimeError("the banded kernel can be differentiated once: use kernel='plain'")
+            raise RuntimeError("the banded kernel can be differentiated once; ConvNet's plain kernel again")
         workspace, ctx.workspace = ctx.workspace, None
         gradients: list[Tensor] = []
         g: Tensor | None = grad.flatten(3)

@@ -69,7 +69,7 @@ class Kernel:
 
 
 def _rounded(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
-    # Only the products see rounded numbers: what is normalised, added up and stored is float32.
+    # What enters and leaves the convolution is rounded, in both directions; the rest of the network is not.
     y = conv2d(x.bfloat16(), weight.bfloat16(), stride=stride, padding=padding, groups=groups)
     return y.float()
 

@@ -47,6 +47,8 @@ VARIABLES: dict[str, Variable] = {
     "point_grad_sq": Variable(
         "1", "mean squared norm of the minibatch gradient at the frozen weights of the log point"
     ),
+    "point_grad_sq_error": Variable("1", "standard error of grad_sq at the log point, from its own draws"),
+    "noise_draws": Variable("1", "minibatch gradients drawn at the frozen weights of the log point"),
     "grad_sq": Variable("1", "squared norm of the mean gradient, unbiased", r"$|\nabla L|^2$"),
     "tr_sigma": Variable("1", "trace of the gradient noise covariance", r"$\mathrm{Tr}\,\Sigma$"),
     "full_grad_norm": Variable("1", "norm of the full gradient", r"$|\nabla L|$"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thermograd.errors import InputError
+from thermograd.protocol import FixedSphere
 from thermograd.training.execution import Execution, groups
 from thermograd.training.spec import TrainSpec
 
@@ -83,7 +84,9 @@ def train_group(
     traces = []
     for i, spec in enumerate(specs):
         reason = run.reasons[i]
-        rows = [{name: values[i] for name, values in row.items()} for row in run.rows]
+        # Only projecting has an effective weight decay: a run's variables do not depend on its companions.
+        unknown = () if isinstance(spec.protocol, FixedSphere) else ("effective_wd",)
+        rows = [{n: values[i] for n, values in row.items() if n not in unknown} for row in run.rows]
         rows = [row for row in rows if math.isfinite(row["loss"])]
         trace = run_trace(spec, run.dim, rows, "diverged" if reason else "done", reason)
         trace.attrs |= provenance(spec, images, execution, seconds / len(specs))
@@ -192,10 +195,12 @@ def _quiet_machine(device: str) -> Iterator[None]:
     """
     import torch
 
-    if device.partition(":")[0] not in ("cpu", "cuda", "mps"):
-        raise InputError(f"device is {device!r}; expected cpu, cuda, cuda:<number> or mps")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device is {device!r}, but torch sees no CUDA device; expected cpu")
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (kind == "cpu" and number) or not (number or "0").isdigit():
+        raise InputError(f"device is {device!r}; expected cpu, cuda or cuda:<number>")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        seen = torch.cuda.device_count()
+        raise InputError(f"device is {device!r}, but torch sees {seen or 'no'} CUDA devices; expected cpu")
     threads = torch.get_num_threads()
     products, convolutions = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     deterministic = torch.backends.cudnn.deterministic

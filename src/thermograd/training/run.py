@@ -37,7 +37,7 @@ _ANNEAL_STAGES = 50
 _SETTLE_STAGES = 4
 
 _annealed: dict[tuple[object, ...], Tensor] = {}
-"""Annealed weights of this process, a few of them at most: one for each seed and network of a sweep."""
+"""Annealed weights of this process: one vector for each seed and network that it trained."""
 
 
 class ReplicaRun:
@@ -267,9 +267,9 @@ class ReplicaRun:
             max_draws=measurement.noise_draws if rtol is None else measurement.noise_max_draws,
         )
         row = dict(means)
-        if not any(isinstance(spec.protocol, FixedSphere) for spec in self.specs):
-            del row["effective_wd"]
         row["grad_sq"] = [estimate.grad_sq for estimate in draws]
+        row["point_grad_sq_error"] = [estimate.grad_sq_se for estimate in draws]
+        row["noise_draws"] = [float(estimate.draws) for estimate in draws]
         row["point_grad_sq"] = [estimate.batch_grad_sq for estimate in draws]
         row["tr_sigma"] = [
             mean - signal for mean, signal in zip(row["batch_grad_sq"], row["grad_sq"], strict=True)

@@ -70,9 +70,10 @@ class Measurement:
             _whole("Measurement", name, getattr(self, name), least)
         _whole("Measurement", "queue_size", self.queue_size, 4)
         _whole("Measurement", "queue_every", self.queue_every, 1)
-        _whole("Measurement", "noise_max_draws", self.noise_max_draws, self.noise_draws)
-        if self.noise_rtol is not None and not 0 < self.noise_rtol < float("inf"):
-            raise InputError(f"Measurement: noise_rtol is {self.noise_rtol!r}; expected a number above 0")
+        if self.noise_rtol is not None:
+            if not isinstance(self.noise_rtol, int | float) or not 0 < self.noise_rtol < float("inf"):
+                raise InputError(f"Measurement: noise_rtol is {self.noise_rtol!r}; expected a number above 0")
+            _whole("Measurement", "noise_max_draws", self.noise_max_draws, self.noise_draws)
         if self.log_until is not None:
             _whole("Measurement", "log_until", self.log_until, 0)
 
@@ -96,8 +97,9 @@ class TrainSpec:
     batch_size
         Images per minibatch, drawn independently with replacement.
     precision
-        ``"float32"``, or ``"bfloat16"`` for convolutions of rounded numbers (weights, their update and
-        everything measured stay float32): faster on a GPU, and an additional noise.
+        ``"float32"``, or ``"bfloat16"``: what enters and leaves a convolution is rounded to 8 bits, gradients
+        of the weights too (weights, their update, normalisation and everything measured stay float32 or
+        finer): faster on a GPU, and an additional noise.
     initial_radius
         Norm of the weights at the start at fixed ELR or LR (the papers start at 1). ``None``: the stationary
         radius that the gradients at the start predict, which saves its relaxation. On the fixed sphere the

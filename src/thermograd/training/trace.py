@@ -44,7 +44,8 @@ def run_trace(
         "entropy_estimator": "kozachenko_leonenko(k=1, manifold='geodesic'), chart: manifold='sphere'",
         "entropy_queue_size": spec.measurement.queue_size,
         "entropy_queue_every": spec.measurement.queue_every,
-        "noise_draws": spec.measurement.noise_draws,
+        "noise_draws_least": spec.measurement.noise_draws,
+        "noise_rtol": spec.measurement.noise_rtol or "none: a fixed number of draws",
     }
     return new_trace(
         spec.protocol, steps, variables, dim=dim, outcome=outcome, outcome_reason=reason, attrs=attrs

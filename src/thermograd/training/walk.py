@@ -74,15 +74,22 @@ class Walk:
         weights, sums = self._network.flat(), self._optimizer.sums.clone()
         self._index = torch.zeros_like(self._batches.draw_nothing())
         graph = torch.cuda.CUDAGraph()
+        device = self._images.device
         try:
-            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                for _ in range(_WARM_UP):
+            # Streams and graphs belong to the current device, which need not be the one that holds the data.
+            with torch.cuda.device(device):
+                stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+                stream.wait_stream(torch.cuda.current_stream())
+                with torch.cuda.stream(stream):
+                    for _ in range(_WARM_UP):
+                        self._step(self._index)
+                torch.cuda.current_stream().wait_stream(stream)
+                with torch.cuda.graph(graph):
                     self._step(self._index)
-            torch.cuda.current_stream().wait_stream(stream)
-            with torch.cuda.graph(graph):
-                self._step(self._index)
+                before = float(self._optimizer.sums[0, 0])
+                graph.replay()
+                if float(self._optimizer.sums[0, 0]) != before + 1:
+                    raise RuntimeError("a replayed graph took no step")
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             warnings.warn(

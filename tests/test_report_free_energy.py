@@ -1,0 +1,263 @@
+"""From runs on the sphere to findings, claims and page: known gases are judged as they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from thermograd.analysis.step_reading import step_reading
+from thermograd.entropy import kozachenko_leonenko
+from thermograd.errors import InputError
+from thermograd.protocol import FixedLR, FixedSphere
+from thermograd.report.content import Claim, Verdict
+from thermograd.report.free_energy import write_free_energy_report
+from thermograd.report.free_energy_findings import analyse_free_energy
+from thermograd.report.index_page import ClaimLine, IndexEntry, write_index
+from thermograd.reproduce.free_energy_claims import free_energy_claims, published_law
+from thermograd.states import new_states, new_trace, stationary
+from thermograd.theory import vmf
+from thermograd.theory.vmf_limits import entropy_uniform
+
+DIM = 10
+ELR = np.geomspace(1e-3, 3e-2, 11)
+STEP = np.arange(100, 40_100, 100)
+RANDOM = 2.0
+HOSTILE = '<script>alert("x")</script>'
+
+
+def gas(*, heat: float = 1.0, shuffled: bool = False, hot: bool = True) -> xr.Dataset:
+    """The isotropic model's exact states at T = elr/2 with 2% of noise; gradient noise `heat` times as large.
+
+    The two largest learning rates, where wanted, are at the loss of random directions.
+    """
+    rng = np.random.default_rng(3)
+    elr = np.append(ELR, [0.5, 1.0]) if hot else ELR
+    T = np.minimum(elr, ELR[-1]) / 2
+    U, S = vmf.energy(T, DIM), vmf.entropy_sphere(T, DIM)
+    if shuffled:
+        S = S[np.random.default_rng(0).permutation(len(S))]
+    U = np.where(elr > ELR[-1], RANDOM, U)
+    S = np.where(elr > ELR[-1], entropy_uniform(DIM), S)
+    shape = (len(elr), 1, len(STEP))
+
+    def noisy(mean: np.ndarray, size: float) -> np.ndarray:
+        return mean.reshape(-1, 1, 1) * np.exp(size * rng.standard_normal(shape))
+
+    ones = np.ones(len(elr))
+    series = {"loss": noisy(U, 0.02), "norm": np.ones(shape), "grad_sq": noisy(ones, 0.05)}
+    series["point_grad_sq"] = noisy(9 * heat * ones + 1, 0.05)
+    series["batch_grad_sq"] = noisy(9 * heat * ones + 1, 0.02)
+    series["tr_sigma"] = series["point_grad_sq"] - series["grad_sq"]
+    series["entropy_sphere"] = S.reshape(-1, 1, 1) + 0.02 * rng.standard_normal(shape)
+    return new_trace(FixedSphere.grid(elr=elr, radius=[1.0]), STEP, series, dim=DIM)
+
+
+def converging(a: float = 0.8) -> xr.Dataset:
+    """Two runs that converge, U = t^-1, S = -1000 log t, E|g| = |E g|^a, one that settles, one at random."""
+    rng = np.random.default_rng(1)
+    step = np.unique(np.geomspace(10, 1e5, 150).astype(int))
+    t = step / 10.0
+    flat = np.ones(len(t))
+    rows = {
+        "loss": [RANDOM / t, RANDOM / t, 0.5 * flat, RANDOM * flat],
+        "entropy_sphere": [-1e3 * np.log(t), -1e3 * np.log(t), 3e2 * flat, 5e2 * flat],
+        "grad_sq": [t**-2.0, t**-2.0, flat, flat],
+        "point_grad_sq": [9 * t ** (-2 * a), 9 * t ** (-2 * a), 9 * flat, 9 * flat],
+    }
+    series = {
+        name: np.array(values)[:, None] * np.exp(0.02 * rng.standard_normal((4, 1, len(t))))
+        if name != "entropy_sphere"
+        else np.array(values)[:, None] + rng.standard_normal((4, 1, len(t)))
+        for name, values in rows.items()
+    }
+    series["norm"] = np.ones((4, 1, len(t)))
+    series["batch_grad_sq"] = series["point_grad_sq"]
+    return new_trace(FixedSphere.grid(elr=[1e-4, 3e-4, 1e-2, 1.0], radius=[1.0]), step, series, dim=1000)
+
+
+def found(trace: xr.Dataset, **options):
+    return analyse_free_energy(stationary(trace), trace, random_losses={0: RANDOM}, **options)
+
+
+def judged(findings, over: bool = False) -> dict[str, Claim]:
+    law, same = published_law("ConvNet", 8, "cifar10", over)
+    claims = free_energy_claims(
+        findings, where="a gas", overparameterised=over, published=law, same_setup=same
+    )
+    return {claim.claim.removesuffix(": a gas"): claim for claim in claims}
+
+
+@pytest.fixture(scope="module")
+def settled():
+    return found(gas())
+
+
+def test_a_gas_with_temperature_half_the_elr_agrees_with_every_claim(settled):
+    claims = judged(settled)
+    assert {claim.verdict for claim in claims.values()} == {"agrees"}
+    assert settled.within == (pytest.approx(1e-3), pytest.approx(3e-2))
+    (line,) = settled.temperatures
+    # The bands of eleven states over 1.5 decades are 40% wide: their means are off by a tenth at most.
+    assert line.law.exponent == pytest.approx(1.0, abs=0.1)
+    (joined,) = settled.bridge
+    assert joined.slope.value == pytest.approx(1.0, abs=0.1)
+    measured = claims["The temperature grows with the ELR as a power law"].measured
+    assert f"elr^({line.law.exponent:.3g}" in measured
+    assert "published one by" in claims["The temperature grows with the ELR as a power law"].reason
+
+
+def test_an_entropy_that_is_the_volume_of_a_step_is_found_out(settled):
+    name = "The measured entropy is that of the stationary law and not the volume of a step"
+    assert settled.steps[0].slope == pytest.approx(0.5, abs=0.01)  # exact law, noise of 0.02 in S at 9 nats
+    states = settled.states.copy(deep=True)
+    length = np.log(states.elr * np.sqrt(states.batch_grad_sq))
+    states["entropy"] = states.entropy.copy(data=((DIM - 1) * length + 7).values)
+    findings = analyse_free_energy(states, settled.trace, random_losses={0: RANDOM}, draws=20, shuffles=20)
+    assert findings.steps[0].slope == pytest.approx(1.0)
+    assert judged(findings)[name].verdict == "differs"
+
+
+def test_consecutive_points_of_a_random_walk_read_its_step():
+    """In 60 dimensions, whatever the law that the walk would settle in."""
+    rng = np.random.default_rng(0)
+    elr = np.geomspace(1e-4, 1e-2, 6)
+    entropies = []
+    for step in elr:
+        walk = np.cumsum(step / np.sqrt(60) * rng.standard_normal((100, 60)), axis=0)
+        walk[:, 0] += 1
+        points = walk / np.linalg.norm(walk, axis=1, keepdims=True)
+        entropies.append(kozachenko_leonenko(points, manifold="geodesic").entropy)
+    measured = {"loss": elr, "norm": 1 + 0 * elr, "batch_grad_sq": 1 + 0 * elr, "entropy_sphere": entropies}
+    columns = {key: np.asarray(values)[:, None] for key, values in measured.items()}
+    (reading,) = step_reading(new_states(FixedSphere.grid(elr=elr, radius=[1.0]), columns, dim=60))
+    # A mean of 100 log distances in 59 dimensions scatters by 0.01, over a root of sum x^2 of 4.
+    assert reading.slope == pytest.approx(1.0, abs=0.02)
+    assert reading.word == "step"
+
+
+def test_gradient_noise_of_another_temperature_is_found_out():
+    findings = found(gas(heat=4.0))
+    claim = judged(findings)[
+        "The temperature of free-energy minimisation is that of the gradient noise, ELR sigma2/2"
+    ]
+    assert claim.verdict == "differs"
+    assert findings.bridge[0].slope.value == pytest.approx(0.25, abs=0.025)
+
+
+def test_a_mean_gradient_that_heats_is_told_from_noise(settled):
+    """With E|g|^2 = 40 and noise 9 the temperature of the whole gradient is 40/9 of the noise's."""
+    states = settled.states.copy(deep=True)
+    states["batch_grad_sq"] = states.batch_grad_sq.copy(data=np.full(states.batch_grad_sq.shape, 40.0))
+    findings = analyse_free_energy(states, settled.trace, random_losses={0: RANDOM}, draws=20)
+    # T = 20 elr / 9 with d - 1 = 9 stands beside that of the free energy, elr / 2, in all states.
+    np.testing.assert_allclose(findings.whole[0].temperature, 40 / 18 * findings.whole[0].elr)
+    assert float(findings.whole[0].slope_ratio.mean()) == pytest.approx(9 / 40, rel=0.1)
+    claims = judged(findings)
+    whole = "The temperature of free-energy minimisation is that of the whole gradient, ELR E|g|^2 / 2(d - 1)"
+    assert claims[whole].verdict == "differs"
+    assert judged(settled)[whole].verdict == "agrees"
+
+
+def test_shuffled_entropies_have_no_temperature():
+    claims = judged(found(gas(shuffled=True, hot=False)))
+    exists = claims["A temperature exists at which each stationary state has the least free energy"]
+    assert exists.verdict != "agrees"
+    assert claims["The temperature grows with the ELR as a power law"].verdict == "not testable"
+    assert claims["Stationary loss and entropy rise with the ELR"].verdict == "differs"
+
+
+def test_runs_that_converge_are_over_parameterised():
+    findings = found(converging())
+    claims = judged(findings, over=True)
+    assert claims["a gas is over-parameterised"].verdict == "agrees"
+    decay = claims["At small ELR the temperature falls towards 0 along training"]
+    assert decay.verdict == "agrees"
+    # T = dU/dS = 2e-3/t; log points are 0.06 apart, and 2% of noise in U bends the slope by a few percent.
+    assert [run.law.exponent for run in findings.decay] == pytest.approx([-1, -1], abs=0.1)
+    exponents = [run.exponent for run in findings.phase]
+    assert exponents == pytest.approx([0.8, 0.8], abs=0.03)
+    slower = "Stochastic gradients vanish more slowly than the full one, E|g| ~ |E g|^a with a < 1"
+    assert claims[slower].verdict == "agrees"
+    assert (
+        claims["With rising ELR training goes through convergence, equilibrium, divergence"].verdict
+        == "agrees"
+    )
+    # Two states have no temperature, and it is said, not hidden.
+    exists = claims["A temperature exists at which each stationary state has the least free energy"]
+    assert exists.verdict == "not testable"
+    assert "fewer than two ELRs" in exists.reason
+
+
+def test_the_wrong_label_is_not_confirmed(settled):
+    assert judged(settled, over=True)["a gas is over-parameterised"].verdict == "differs"
+    assert judged(found(converging()))["a gas is under-parameterised"].verdict == "differs"
+    one = "Stochastic gradients vanish more slowly than the full one, E|g| ~ |E g|^a with a < 1"
+    assert judged(found(converging(a=1.0)), over=True)[one].verdict != "agrees"
+
+
+def test_each_seed_has_its_own_random_loss():
+    trace = gas()
+    both = xr.concat([trace, trace.assign(loss=trace.loss * 1.5)], "seed").assign_coords(seed=[4, 7])
+    both = both.transpose(*trace.outcome.dims, "seed", "step")
+    for name in ("outcome", "outcome_reason"):
+        both[name] = both[name].transpose(*trace.outcome.dims, "seed")
+    states = stationary(both)
+    findings = analyse_free_energy(states, both, random_losses={4: 2.0, 7: 3.0}, draws=20, shuffles=20)
+    # With the mean, 2.5, the first seed's 2.0 would be above three quarters all the same, with 3.0 not.
+    words = findings.regimes.points.regime.sel(elr=1.0).values.ravel().tolist()
+    assert words == ["divergence", "divergence"]
+    assert findings.random_loss({"seed": 7.0}) == 3.0
+    assert len(findings.temperatures) == 2
+    wrong = analyse_free_energy(states, both, random_losses={4: 3.0, 7: 3.0}, draws=20, shuffles=20)
+    assert "divergence" not in wrong.regimes.points.regime.sel(elr=1.0, seed=4).values.ravel().tolist()
+
+
+def test_other_protocols_are_refused():
+    trace = new_trace(FixedLR(lr=0.1, wd=0.1), STEP[:50], {"loss": np.ones(50), "norm": np.ones(50)}, dim=DIM)
+    with pytest.raises(InputError, match="FixedLR"):
+        analyse_free_energy(stationary(trace), trace)
+
+
+def test_the_page_needs_nothing_else_and_escapes_what_it_is_told(settled, tmp_path):
+    law, _ = published_law("ConvNet", 8, "cifar10", False)
+    claim = Claim(HOSTILE, "1 ± 2", Verdict("holds", "agrees", "so"))
+    # A copy of the findings with fewer figures: each takes a quarter of a second.
+    brief = replace(settled, bridge="not looked at", decay="none converges", phase="none converges")
+    page = write_free_energy_report(
+        brief,
+        tmp_path,
+        title=f"A gas {HOSTILE}",
+        claims=[claim],
+        published=[law],
+        same_setup=law,
+        command="x",
+    )
+    text = page.read_text()
+    assert HOSTILE not in text
+    assert "&lt;script&gt;" in text
+    assert 'src="data:image/svg+xml' in text
+    assert "http" not in text.replace("http://www.w3.org", "")
+    assert "not looked at" in text
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert {"over-time.png", "free-energy.pdf", "gradients.png", "regimes.png"} <= names
+    tables = {path.name for path in (tmp_path / "tables").iterdir()}
+    assert {"temperatures.csv", "temperature-laws.md", "regimes.md"} <= tables
+    laws = (tmp_path / "tables" / "temperature-laws.md").read_text()
+    assert "ConvNet(8), CIFAR-10" in laws
+    assert "0.85" in laws
+
+
+def test_the_first_page_links_and_counts(tmp_path):
+    lines = (ClaimLine(HOSTILE, "FE 5", "1", "agrees", "so"), ClaimLine("b", "FE 6", "", "differs", "so"))
+    entries = [
+        IndexEntry("one", "one/report.html", "what", lines),
+        IndexEntry("two", "", "not run: no images"),
+    ]
+    text = write_index(tmp_path / "index.html", entries, title="T", lead="L", command="c").read_text()
+    assert '<a href="one/report.html">one</a>' in text
+    assert "1 agrees, 1 differs, 0 not testable" in text
+    assert "not run: no images" in text
+    assert HOSTILE not in text
