@@ -234,7 +234,7 @@ def step_flops(case: tuple[str, int, str]) -> float:
 # -- the parts of the report ---------------------------------------------------------------------------------
 
 
-def compare(case: tuple[str, int, str], seconds: float, peak: float, workers: int) -> dict[str, object]:
+def compare(case: tuple[str, int, str], seconds: float, workers: int) -> dict[str, object]:
     name = f"{case[0]}({case[1]}) {'1x8x8' if case[2] == 'digits' else '3x32x32'}"
     candidates = REPLICAS if case[2] == "digits" else (1, 4)
     plain: dict[str, float] = {}
@@ -267,16 +267,22 @@ def compare(case: tuple[str, int, str], seconds: float, peak: float, workers: in
         "replica_steps_per_second": {str(key): value for key, value in ours.items()},
         "speedup": plain["step"] / step,
         "gflop_per_step": flops / 1e9,
-        "share_of_peak": flops / step / peak,
-        "plain_share_of_peak": flops / plain["step"] / peak,
     }
     print(
         f"{name:22s} plain {1e3 * plain['step']:.2f} ms, engine {1e3 * step:.3f} ms per replica-step "
         f"({best} replicas, {kernel}, {workers} workers): {plain['step'] / step:.2f}x, "
-        f"{beside / step:.2f}x as many plain loops as cores, "
-        f"{flops / step / peak:.0%} of peak"
+        f"{beside / step:.2f}x as many plain loops as cores"
     )
     return result
+
+
+def shares(result: dict[str, object], peak: float) -> None:
+    """How much of the cores' FLOP/s both use, all nine taps of a kernel counted at the borders too."""
+    flops = 1e9 * float(result["gflop_per_step"])  # type: ignore[arg-type]
+    plain: dict[str, float] = result["plain"]  # type: ignore[assignment]
+    result["share_of_peak"] = 1e3 * flops / float(result["engine_ms_per_replica_step"]) / peak  # type: ignore[arg-type]
+    result["plain_share_of_peak"] = 1e3 * flops / plain["step"] / peak
+    print(f"{result['case']:22s} {result['share_of_peak']:.0%} of {peak / 1e9:.0f} GFLOP/s")
 
 
 def whole_run(
@@ -443,9 +449,11 @@ def main() -> None:
     workers = os.cpu_count() or 1
     report: dict[str, object] = {"environment": environment()}
     peak = peak_flops(workers)
+    results = [compare(case, options.seconds, workers) for case in CASES]
+    peak = max(peak, peak_flops(workers))  # again: what else the machine does only lowers it
     report["peak_gflops"] = peak / 1e9
-    print(f"peak of {workers} cores: {peak / 1e9:.0f} GFLOP/s")
-    results = [compare(case, options.seconds, peak, workers) for case in CASES]
+    for result in results:
+        shares(result, peak)
     report["results"] = results
     report["sampling"] = sampling_errors()
     needed = float(report["sampling"]["points_of_20_for_one_of_2000"])

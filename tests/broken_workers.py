@@ -87,6 +87,38 @@ def killed_on_the_lowest_lr(task, should_stop):
     return perform(task, should_stop, train)
 
 
+def _killed(task, should_stop, dies):
+    """A worker that dies at the iterations that it is told to, and saves its state after each."""
+
+    def train(specs, *args, on_progress, **how):
+        def progress(done):
+            on_progress(done)
+            if dies(done):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return toy_train(specs, *args, on_progress=progress, **{**how, "checkpoint_seconds": 0.0})
+
+    return perform(task, should_stop, train)
+
+
+def killed_on_the_way(task, should_stop):
+    """Killed four times, once at each of four iterations."""
+
+    def dies(done):
+        flag = task.folder / f"killed-at-{done}"
+        if done not in (20, 40, 60, 80) or flag.exists():
+            return False
+        flag.touch()
+        return True
+
+    return _killed(task, should_stop, dies)
+
+
+def killed_at_the_same_place(task, should_stop):
+    """Killed whenever it comes to iteration 60."""
+    return _killed(task, should_stop, lambda done: done == 60)
+
+
 def die_at_once(task, should_stop):
     """Kill the worker process before it has done anything."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -60,9 +60,9 @@ def states(
     return new_states(Grid(protocol, axes), measured, dim=DIM)
 
 
-def along(curve, kind: type, heat: float = 2 * R) -> list[xr.Dataset]:
+def along(curve, kind: type, heat: float = 2 * R) -> dict[int, xr.Dataset]:
     """What would be measured at the points of a curve, if U = heat T is the energy that counts."""
-    found = []
+    found = {}
     for i in range(len(curve)):
         point = curve.protocol(kind, i)
         level = point.lr * point.wd if kind is FixedLR else point.elr
@@ -76,7 +76,7 @@ def along(curve, kind: type, heat: float = 2 * R) -> list[xr.Dataset]:
         )
         measured = {"norm": norm, "tr_sigma": tr_sigma, "entropy_sphere": heat * np.log(T)}
         measured |= {"norm_se": 0.0, "tr_sigma_se": 0.0, "entropy_sphere_se": 1.0}
-        found.append(new_states(point, {k: float(v) for k, v in measured.items()}, dim=DIM))
+        found[i] = new_states(point, {k: float(v) for k, v in measured.items()}, dim=DIM)
     return found
 
 
@@ -113,7 +113,7 @@ def test_energy_and_entropy_give_the_same_curve_where_one_is_the_others_integral
 @pytest.mark.parametrize("protocol", [FixedELR, FixedLR])
 def test_the_points_of_a_curve_settle_at_its_radius(protocol):
     curve = entropy_adiabat(levels(states(protocol)))
-    for i, one in enumerate(along(curve, protocol)):
+    for i, one in along(curve, protocol).items():
         # Six digits of the hyperparameters, and a parabola through the steps' terms of the growth.
         assert float(one["norm"].item()) == pytest.approx(curve.radius[i], rel=2e-3)
 
@@ -186,13 +186,27 @@ def test_moved_by_scale_invariance_the_states_are_those_of_the_other_curve():
     measured = along(curves["gas"], FixedLR)
     moved = adiabat_paths("FixedLR", curves, {"gas": measured}).paths["entropy"].states
     truth = along(curves["entropy"], FixedLR)
-    for one, there in zip(moved, truth, strict=True):
+    for one, there in zip(moved, truth.values(), strict=True):
         assert one["wd"].item() == there["wd"].item()
         assert one["norm"].item() == pytest.approx(there["norm"].item(), rel=1e-5)  # six digits
         assert one["entropy"].item() == pytest.approx(there["entropy"].item(), abs=0.01)
 
 
 # -- negative controls ---------------------------------------------------------------------------------------
+
+
+def test_points_without_a_result_leave_a_gap():
+    grid = states(FixedLR)
+    curves = {"gas": gas_adiabat(levels(grid)), "entropy": entropy_adiabat(levels(grid))}
+    measured = along(curves["gas"], FixedLR)
+    del measured[1]
+    paths = adiabat_paths("FixedLR", curves, {"gas": measured}).paths
+    assert len(paths["gas"].states) == 4
+    # What was at place 2 is still moved to the radius of place 2.
+    third = paths["entropy"].states[1]
+    assert third["lr"].item() == curves["entropy"].protocol(FixedLR, 2).lr
+    del measured[0], measured[2], measured[3]
+    assert "1 usable points" in adiabat_paths("FixedLR", curves, {"gas": measured}).paths["gas"].check
 
 
 def test_an_energy_that_is_not_the_one_that_counts_is_found_out():

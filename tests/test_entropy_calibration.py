@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.integrate import quad
 
 from thermograd.cli.calibrate import calibrate
-from thermograd.entropy import gaussian_tangent, knn_graph, kozachenko_leonenko, von_mises_fisher
+from thermograd.entropy import diagnose, gaussian_tangent, knn_graph, kozachenko_leonenko, von_mises_fisher
 from thermograd.entropy.calibration import study
 from thermograd.entropy.calibration.advice import corrected, recommend
 from thermograd.entropy.calibration.laws import Gaussian, Law, UniformSphere, VonMisesFisher
@@ -30,6 +30,7 @@ from thermograd.entropy.calibration.run import run_study
 from thermograd.entropy.calibration.study import Case, full_study, load_record, quick_study, run_case
 from thermograd.entropy.calibration.table import bias_rows, reach_rows, slope_rows
 from thermograd.entropy.calibration.walks import SphereWalk, Walk
+from thermograd.entropy.correlation import correlation_time
 from thermograd.errors import InputError
 from thermograd.figures import calibration as figures
 from thermograd.theory import vmf
@@ -151,6 +152,21 @@ def test_files_that_answer_another_question_are_made_again(tmp_path: Path) -> No
     assert load_record(path, case, 1) is not None
     assert load_record(path, case, 2) is None  # another seed
     assert load_record(path, Case(Gaussian(2), 60, 4), 1) is None  # more repeats
+    for damage in (
+        lambda record: record.pop("readings"),
+        lambda record: record.pop("entropy"),
+        lambda record: record.update(readings=[]),
+        lambda record: record["readings"].pop("kl k=3"),
+        lambda record: record["readings"].update({"kl k=3": 5}),
+        lambda record: record["readings"]["kl k=3"].pop("se"),
+        lambda record: record["readings"]["kl k=3"].pop("refused"),
+        lambda record: record["readings"]["kl k=3"]["entropy"].pop(),
+        lambda record: record["readings"]["kl k=3"]["entropy"].__setitem__(0, "3"),
+    ):
+        record = json.loads(whole)
+        damage(record)
+        path.write_text(json.dumps(record))
+        assert load_record(path, case, 1) is None
     path.write_bytes(whole[: len(whole) // 2])  # torn
     assert load_record(path, case, 1) is None
     assert run_case(case, tmp_path, seed=1).read_bytes() == whole
@@ -359,9 +375,11 @@ def test_recommended_estimators_read_the_law(law: Law, n: int, n_effective: floa
 
 
 def test_recommendations_know_their_limits() -> None:
-    hopeless = recommend(1000, 50, 2.0)
-    assert not hopeless.absolute
-    assert "longer queue" in hopeless.reason
+    for n_effective in (2.0, 4.0, 5.99):  # what von_mises_fisher refuses is not recommended
+        hopeless = recommend(1000, 50, n_effective)
+        assert not hopeless.absolute
+        assert "longer queue" in hopeless.reason
+    assert recommend(1000, 50, 6.0).estimator is von_mises_fisher
     assert recommend(1000, 9, 700.0).settings == {"manifold": "geodesic"}
     # a Theiler window never leaves fewer than three quarters of the queue
     assert recommend(1000, 3, 15.0).estimator is gaussian_tangent
@@ -450,3 +468,35 @@ def test_no_estimate_and_no_count_are_refused_in_one_line() -> None:
         corrected(1.5, 0.1)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="recommend: n_effective is 'many'; expected a number from 1 to n"):
         recommend(100, 2, "many")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("m", [1, 2, 30])
+def test_what_is_recommended_answers_whatever_the_queue(m: int) -> None:
+    # Spans from a free diffusion to independent points, through all thresholds: one clock tells them all.
+    promised = []
+    for i, spacing in enumerate(np.geomspace(1e-3, 3.0, 25)):
+        x = SphereWalk(m, 1e-4, float(spacing)).draw(300, np.random.default_rng([m, i]))
+        found = diagnose(x, rng=np.random.default_rng(0))
+        memory = correlation_time(x)
+        assert found.independent == (300 / memory.time if memory.surely_above_one else 300)
+        first = recommend(found.n, found.dim, found.independent)
+        taken, estimate = first.first_answer(x)
+        assert math.isfinite(estimate.entropy)
+        if first.estimator is von_mises_fisher:  # it is not refused for its span
+            assert taken is first
+        promised.append(first.estimator)
+    assert kozachenko_leonenko in promised
+    assert von_mises_fisher in promised or m < 30
+
+
+def test_the_next_answer_where_the_sample_refuses() -> None:
+    walk = SphereWalk(30, 1e-4, 1e-3).draw(300, np.random.default_rng(1))
+    promised = recommend(300, 30, 200.0)  # of a walk worth five
+    with pytest.raises(InputError):
+        promised(walk)
+    taken, estimate = promised.first_answer(walk)
+    assert taken.estimator is kozachenko_leonenko
+    assert not taken.absolute
+    assert estimate.settings == {"k": 1, "manifold": "geodesic"}
+    with pytest.raises(InputError, match="expected unit vectors"):  # what no estimator takes is refused
+        promised.first_answer(2 * walk)

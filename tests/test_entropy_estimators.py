@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import copy
+import dataclasses
 import math
+import operator
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 
+import mpmath
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,7 +19,7 @@ from scipy.stats import norm
 
 from thermograd.autocorrelation import mean_with_error
 from thermograd.entropy import EntropyEstimate, knn_graph, kozachenko_leonenko, suggest_theiler
-from thermograd.entropy.kozachenko_leonenko import log_cap_curvature
+from thermograd.entropy.kozachenko_leonenko import log_ball_volume, log_cap_curvature
 from thermograd.entropy.neighbours.nearest import nearest_neighbours
 from thermograd.entropy.shared_neighbours import mean_of_shared_terms
 from thermograd.entropy.theiler import admissible_neighbours
@@ -153,6 +158,126 @@ def test_cap_volumes(m: int) -> None:
     theta = np.array([1e-3, 0.1, 0.5, 1.5])
     exact = [quad(lambda t, end=end: m * (np.sin(end * t) / end) ** (m - 1), 0, 1)[0] for end in theta]
     np.testing.assert_allclose(np.exp(log_cap_curvature(theta, m)), exact, rtol=1e-6)
+
+
+def cap_curvature_by_many_digits(theta: float, m: int) -> float:
+    """To forty digits, beyond the equator by the beta function of the whole sphere."""
+    with mpmath.workdps(40):
+        a, half, end = mpmath.mpf(m) / 2, mpmath.mpf(1) / 2, mpmath.mpf(theta)
+        whole = mpmath.log(mpmath.gamma(a)) + mpmath.log(mpmath.gamma(half))
+        whole -= mpmath.log(mpmath.gamma(a + half))
+        t = mpmath.pi - end if end > mpmath.pi / 2 else end
+        # The part of sin^(m-1) that counts lies within 60 nats of the rim.
+        width = t - mpmath.asin(mpmath.sin(t) * mpmath.exp(mpmath.mpf(-60) / (m - 1))) if m > 1 else t
+        pieces = mpmath.linspace(0, width, 5)
+        part = mpmath.quad(lambda s: (mpmath.sin(t - s) / mpmath.sin(t)) ** (m - 1), pieces)
+        volume = (m - 1) * mpmath.log(mpmath.sin(t)) + mpmath.log(part)
+        if end > mpmath.pi / 2:
+            volume = whole + mpmath.log1p(-mpmath.exp(volume - whole))
+        return float(mpmath.log(m) - m * mpmath.log(end) + volume)
+
+
+@pytest.mark.parametrize("m", [2, 3, 9, 400, 9_999, 24_407, 99_999, 1_550_015, 10**9])
+def test_cap_volumes_against_many_digits(m: int) -> None:
+    # Through the equator, where nearly all of a sphere lies within a few 1/sqrt(m) and where the neighbours
+    # of independent directions are.
+    near = math.pi / 2 + np.array([-3.24, -1.0, 0.0, 1.28, 4.0]) / math.sqrt(m + 1)
+    theta = np.concatenate(
+        [[1e-8, 1e-3, 0.49, 0.51, 1.5, 2.0, math.pi - 1e-3], near[(near > 0) & (near < math.pi)]]
+    )
+    found = log_cap_curvature(theta, m)
+    exact = np.array([cap_curvature_by_many_digits(float(t), m) for t in theta])
+    # Round-off of the result, and of m log theta, which is a part of it beyond the equator.
+    tolerance = 1e-13 + 1e-15 * (np.abs(exact) + m * (theta > 1.5) * math.log(math.pi))
+    assert (np.abs(found - exact) <= tolerance).all()
+    # Limits: a flat disc, the whole sphere.
+    sphere = math.log(2) + (m + 1) / 2 * math.log(math.pi) - math.lgamma((m + 1) / 2)
+    ends = log_cap_curvature(np.array([0.0, math.pi]), m)
+    assert ends[0] == 0.0
+    whole = ends[1] + m * math.log(math.pi) + log_ball_volume(m)
+    assert whole == pytest.approx(sphere, rel=1e-14, abs=1e-12)
+
+
+def test_uniform_directions_in_a_million_dimensions_for_every_k() -> None:
+    """Neighbours far beyond the equator, where a quadrature of the whole cap was a nat off.
+
+    The share of the sphere within the k-th neighbour has mean log ``digamma(k) - digamma(n)``, and cosines of
+    uniform directions are normal of variance 1/d: so points can be drawn by their cosines alone.
+    """
+    d, n, k, samples = 10**6, 60, 30, 400
+    rng = np.random.default_rng(5)
+    cosines = np.sort(rng.standard_normal((samples, n - 1)) / math.sqrt(d), axis=1)[:, ::-1]
+    theta = np.arccos(cosines[:, k - 1])
+    sphere = math.log(2) + d / 2 * math.log(math.pi) - math.lgamma(d / 2)
+    logs = (d - 1) * np.log(theta) + log_cap_curvature(theta, d - 1) + log_ball_volume(d - 1)
+    found = logs.mean() + digamma(n) - digamma(k)
+    # Var log share = trigamma(k) - trigamma(n) = 0.017; the normal law itself is right to 1/d.
+    assert abs(found - sphere) < 4 * math.sqrt(float(polygamma(1, k) - polygamma(1, n)) / samples) + 1e-4
+
+
+def test_unit_vectors_read_as_points_of_space_are_warned_of() -> None:
+    x = unit(np.random.default_rng(6).standard_normal((200, 3)))
+    for given in (x, x.astype(np.float32)):
+        flat = kozachenko_leonenko(given)
+        assert not flat.absolute
+        assert "the points lie on a sphere" in flat.warnings[0]
+        assert "manifold='geodesic'" in flat.warnings[0]
+    arcs = kozachenko_leonenko(x, manifold="geodesic")
+    inside = x * np.linspace(0.999, 1.0, 200)[:, None]  # the control: a thin shell has a density
+    for other in (arcs, kozachenko_leonenko(inside), kozachenko_leonenko(x[:, :1])):
+        assert other.absolute
+        assert not any("lie on a sphere" in text for text in other.warnings)
+    # Why: with more points the number falls without end, in proportion to log n / (d - 1).
+    more = unit(np.random.default_rng(7).standard_normal((20_000, 3)))
+    assert kozachenko_leonenko(more).entropy < flat.entropy - 0.4 * math.log(100)
+
+
+def test_settings_of_an_estimate_can_not_be_changed() -> None:
+    x = unit(np.random.default_rng(8).standard_normal((20, 3)))
+    found = kozachenko_leonenko(x, k=2, manifold="geodesic")
+    for change in (
+        lambda: operator.setitem(found.settings, "k", 3),
+        lambda: operator.delitem(found.settings, "k"),
+        lambda: operator.ior(found.settings, {"k": 3}),
+        lambda: found.settings.update(k=3),
+        lambda: found.settings.pop("k"),
+        lambda: found.settings.clear(),
+    ):
+        with pytest.raises(TypeError, match="can not be changed"):
+            change()
+    mine = {"k": 5}
+    kept = dataclasses.replace(found, settings=mine)
+    mine["k"] = 6
+    assert kept.settings == {"k": 5}
+    for copied in (pickle.loads(pickle.dumps(found)), copy.deepcopy(found)):
+        assert copied == found
+    assert dataclasses.asdict(found)["settings"] == {"k": 2, "manifold": "geodesic"}
+
+
+def test_neighbours_on_a_device_of_torch_s_give_the_same_entropies(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from thermograd.entropy import direction_neighbours as module
+
+    asked: list[object] = []
+
+    def watched(*arguments: object, device: object = None, **settings: object) -> object:
+        asked.append(device)
+        return nearest_neighbours(*arguments, device=device, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "nearest_neighbours", watched)
+    x = unit(np.random.default_rng(9).standard_normal((60, 40)))
+    for read in (
+        lambda y, **settings: kozachenko_leonenko(y, manifold="geodesic", **settings),
+        lambda y, **settings: kozachenko_leonenko(2 * y, k=3, **settings),
+        lambda y, **settings: knn_graph(y, 5, theiler=2, **settings),
+    ):
+        truth = read(x)
+        assert asked.pop() is None
+        for given in (x, torch.from_numpy(x)):
+            assert read(given, device="cpu").entropy == pytest.approx(truth.entropy, abs=1e-11)
+            assert asked.pop() == "cpu"
+    with pytest.raises(InputError, match="device is 'cpu'; expected None with manifold='sphere'"):
+        kozachenko_leonenko(x, manifold="sphere", device="cpu")
 
 
 @pytest.mark.parametrize("kappa", [0.5, 5.0, 500.0])
@@ -485,6 +610,11 @@ def test_coinciding_points_are_never_silent() -> None:
     graph = knn_graph(x, 5, dimension=3)
     assert math.isfinite(graph.entropy)
     assert "2 of 40 points coincide" in graph.warnings[0]
+    assert "edges of length zero" in graph.warnings[0]
+    assert "infinity" not in " ".join(graph.warnings)  # what is finite is not called infinite
+    copies = knn_graph(np.repeat(x[:2], 20, axis=0), 5, dimension=3)
+    assert copies.entropy == -math.inf
+    assert "entropy minus infinity" in copies.warnings[-1]
     pole = unit(x)
     pole[7] = [1.0, 0.0, 0.0]
     found = kozachenko_leonenko(pole, manifold="sphere")

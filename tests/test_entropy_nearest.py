@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import importlib.util
 import math
+import subprocess
+import sys
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
@@ -296,12 +299,19 @@ def test_small_angles_across_the_seam_are_exact() -> None:
         ({"k": 2.5}, "k .* is 2.5"),
         ({"theiler": -1}, "theiler .* is -1"),
         ({"period": 0.0}, "period is 0.0"),
+        ({"period": "a"}, "period is 'a'; expected a positive number"),
+        ({"period": [1.0]}, r"period is \[1.0\]"),
         ({"k": 30}, "30 points leave 29 neighbours outside theiler = 0; expected at least k = 30"),
     ],
 )
 def test_bad_settings(settings: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
         nearest_neighbours(np.eye(30), **settings)  # type: ignore[arg-type]
+
+
+def test_rows_of_different_lengths() -> None:
+    with pytest.raises(InputError, match=r"points make no array .*; expected rows of equal length"):
+        nearest_neighbours([[1.0, 2.0], [3.0]])
 
 
 @pytest.mark.parametrize("m", [2, 20, 1100])
@@ -471,3 +481,79 @@ def test_torch_bounds_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_float32_matmul_precision(before)
     with pytest.raises(InputError, match="device is 'nowhere'"):
         nearest_neighbours(x, device="nowhere")
+
+
+@pytest.mark.usefixtures("one_torch_thread")
+@pytest.mark.parametrize(
+    "allow",
+    [
+        [
+            "torch.backends.cuda.matmul.fp32_precision = 'tf32'",
+            "torch.backends.fp32_precision = 'tf32'",
+            "torch.backends.cuda.matmul.fp32_precision = 'none'",
+            "torch.backends.mkldnn.matmul.fp32_precision = 'bf16'",
+        ],
+        [
+            "torch.backends.cuda.matmul.allow_tf32 = True",
+            "torch.backends.cuda.matmul.allow_tf32 = False",
+            "torch.set_float32_matmul_precision('medium')",
+            "torch.backends.cuda.matmul.allow_tf32 = True",
+            "torch.set_float32_matmul_precision('highest')",
+        ],
+    ],
+)
+def test_precision_that_users_allow_is_put_aside_and_restored(allow: list[str]) -> None:
+    # In a process of its own: torch never forgets that its new settings were written.
+    torch = pytest.importorskip("torch")
+    if "fp32_precision" in allow[0] and not hasattr(torch.backends.cuda.matmul, "fp32_precision"):
+        pytest.skip("this torch has only the old setting of precision")
+    program = f"""
+import numpy as np, torch
+from thermograd.entropy.neighbours import torch_gram
+from thermograd.entropy.neighbours.nearest import nearest_neighbours
+
+def seen():
+    old = []
+    for read in (torch.get_float32_matmul_precision, lambda: torch.backends.cuda.matmul.allow_tf32):
+        try:
+            old.append(read())
+        except RuntimeError:
+            old.append(None)
+    if not hasattr(torch.backends.cuda.matmul, "fp32_precision"):
+        return old
+    new = torch.backends
+    return old, new.fp32_precision, new.cuda.matmul.fp32_precision, new.mkldnn.matmul.fp32_precision
+
+x = np.random.default_rng(0).standard_normal((40, 20))
+truth = nearest_neighbours(x).index
+for line in {allow}:
+    exec(line)
+    before = seen()
+    assert (nearest_neighbours(x, device="cpu").index == truth).all()
+    assert seen() == before, (line, before, seen())
+    with torch_gram._whole_float32():
+        inside = seen()
+        assert not any(word in str(inside) for word in ("bf16", "medium", "high'", "True")), inside
+        assert None not in inside[0], inside  # old and new settings agree: torch refuses to go on otherwise
+        assert "tf32" not in str(inside[2:]), inside
+    assert seen() == before, (line, before, seen())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_benchmark_compares_the_same_metric() -> None:
+    pytest.importorskip("sklearn")
+    path = Path(__file__).parents[1] / "benchmarks" / "nearest.py"
+    spec = importlib.util.spec_from_file_location("benchmark_of_nearest", path)
+    assert spec is not None
+    assert spec.loader is not None
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    for name, step in benchmark.WALKS.items():
+        for space, (theirs, ours, same) in benchmark.contestants(benchmark.walk(200, 1000, step)).items():
+            # A Gram matrix of 1000 columns about a mean some 10 steps away: 1e-13 (10 steps / step)^2 d.
+            off = np.abs(np.log(same() / ours())).max()
+            assert off < 1e-6, (name, space)
+            if space == "chart" and step > 1e-3:  # the control: without the period other neighbours are found
+                assert np.abs(np.log(theirs() / ours())).max() > 1e-3

@@ -391,8 +391,71 @@ def test_a_budget_too_small_is_refused_with_the_number() -> None:
         filled(DifferenceQueue(10, 100, budget=10_000), walk(10, 100, 1e-2)).compute(
             kozachenko_leonenko, manifold="sphere"
         )
-    with pytest.raises(InputError, match=r"x: 1000000 points of 10 coordinates need [0-9e.+]+ GB of memory"):
-        check_fits("x", 10**6, 10, 10**15)
+    with pytest.raises(InputError, match=r"x: 10 points of 1000000 coordinates need [0-9e.+]+ GB of memory"):
+        check_fits("x", 10, 10**6, 10**15, covariance=True)
+
+
+def test_a_file_larger_than_memory_is_not_refused_for_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What is made of it at a time is bounded by the memory, as the search bounds it.
+    from thermograd.entropy.neighbours import search
+    from thermograd.entropy.queues import budget
+
+    for module in (search, budget):
+        monkeypatch.setattr(module, "physical_bytes", lambda: 8 * 10**9)
+    check_fits("x.npy", 60_000, 150_000, 72 * 10**9)
+    assert search.tile_bytes(72 * 10**9) == 10**9
+    assert search.tile_bytes(10**9) == 250_000_000
+    assert search.tile_bytes(1) == 2**26
+    for module in (search, budget):
+        monkeypatch.setattr(module, "physical_bytes", lambda: 10**8)
+    with pytest.raises(InputError, match=r"need .* GB of memory"):  # the control
+        check_fits("x.npy", 60_000, 150_000, 72 * 10**9)
+
+
+def test_types_of_torch_s_are_taken_by_name() -> None:
+    torch = pytest.importorskip("torch")
+    for kind, name in ((torch.float32, "float32"), (torch.float64, "float64")):
+        queue = entropy_queue(3, 4, 10**9, dtype=kind)
+        assert isinstance(queue, DirectionQueue)
+        assert queue.bytes == entropy_queue(3, 4, 10**9, dtype=name).bytes
+        queue.update(torch.ones(4, dtype=kind))
+    with pytest.raises(InputError, match="dtype is float16; expected float32 or float64, because"):
+        entropy_queue(3, 4, 10**9, dtype=torch.float16)
+    for kind, name in ((torch.int64, "int64"), ("float31", "float31")):
+        with pytest.raises(InputError, match=f"dtype is {name}; expected float32 or float64$"):
+            entropy_queue(3, 4, 10**9, dtype=kind)
+
+
+@pytest.mark.parametrize("kind", ["memory", "differences"])
+@pytest.mark.parametrize("manifold", ["euclidean", "geodesic"])
+def test_weights_that_never_moved_are_refused_alike(tmp_path: Path, kind: str, manifold: str) -> None:
+    queue = filled(KINDS[kind](5, 600, tmp_path / "q"), np.tile(walk(1, 600, 1.0), (7, 1)))
+    with pytest.raises(InputError, match="kozachenko_leonenko: all 5 points are the same"):
+        queue.compute(kozachenko_leonenko, manifold=manifold)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_directions_read_as_points_of_space_are_warned_of(tmp_path: Path, kind: str) -> None:
+    queue = filled(KINDS[kind](20, 600, tmp_path / "q"), walk(20, 600, 1e-2))
+    flat, arcs = (queue.compute(kozachenko_leonenko, manifold=m) for m in ("euclidean", "geodesic"))
+    assert not flat.absolute
+    assert sum("the points lie on a sphere" in text for text in flat.warnings) == 1
+    assert arcs.absolute
+    assert not any("lie on a sphere" in text for text in arcs.warnings)
+
+
+def test_a_graph_of_sketches_with_copies_is_finite_and_called_so() -> None:
+    x = walk(20, 600, 1e-2)[[*range(7), 6, *range(8, 20)]]
+    queue = filled(SketchQueue(20, 600, width=512), x)
+    graph = queue.compute(knn_graph, k=3)
+    assert math.isfinite(graph.entropy)
+    assert "2 of 20 points coincide" in graph.warnings[0]
+    assert "infinity" not in " ".join(graph.warnings)
+    for dimension in (2.5, "a", True, 0, 601):
+        with pytest.raises(
+            InputError, match=r"dimension of the surface is .*; expected an integer from 1 to 600"
+        ):
+            queue.compute(knn_graph, k=3, dimension=dimension)
 
 
 HALF = np.ones(600, dtype=np.float16)

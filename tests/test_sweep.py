@@ -309,7 +309,7 @@ def test_a_full_disk_stops_the_sweep_with_one_line_and_keeps_what_is_done(tmp_pa
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     plan = brief_plan()
-    with pytest.raises(InputError) as full:
+    with pytest.raises(FailedWorkError) as full:
         run_plan(plan, tmp_path, engine=pool(1, broken_workers.full_disk_from_the_third_on))
     assert "No space left on device" in str(full.value)
     assert "2 finished runs are kept" in str(full.value)
@@ -326,7 +326,7 @@ def test_a_full_disk_stops_the_sweep_with_one_line_and_keeps_what_is_done(tmp_pa
 )
 def test_no_space_is_nobodys_failure(tmp_path, work, words):
     plan = brief_plan(replicas=2)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(FailedWorkError, match=words):
         run_plan(plan, tmp_path, engine=pool(1, work))
     assert not list(tmp_path.glob("runs/*.failed.json"))
     assert run_plan(plan, tmp_path, engine=TOY).done == 4
@@ -336,7 +336,7 @@ def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path):
     plan = brief_plan()
     (task, *_) = form_tasks(plan, tmp_path, {plan.key(spec) for spec in plan.specs()}, 1)
     outcome = broken_workers.toy(replace(task, folder=tmp_path / "elsewhere"), lambda: False)
-    assert outcome.end.name == "FATAL"
+    assert outcome.end.name == "REFUSED"
     assert "expected a shared folder" in outcome.reason
 
 

@@ -94,3 +94,18 @@ def test_a_configuration_file_knows_the_options(run, tmp_path):
     code, _, err = run("sweep", "run", "--config", file, "--out", tmp_path / "out")
     assert code == 2
     assert "'many'" in err
+
+
+def test_seed_and_seeds_are_one_of_the_two_in_a_file_as_well(run, tmp_path):
+    file = tmp_path / "sweep.toml"
+    file.write_text("lr = [0.1]\nwd = 0.1\nseed = 1\nseeds = [0, 2]\n")
+    code, out, err = run("sweep", "run", "--config", file, "--out", tmp_path / "out")
+    assert (code, out) == (2, "")
+    assert "seed 1 and seeds [0, 2]; expected one of the two" in err
+    assert not (tmp_path / "out").exists()
+    # Given here, a list wins over the seed in the file, as every option does.
+    file.write_text("lr = [0.1]\nwd = 0.1\nseed = 1\nreplicas = 2\n")
+    place = ["--out", tmp_path / "out", "--engine", "serial", "--seeds", "0,2", "--dry-run", "--json"]
+    code, out, err = run("sweep", "run", "--config", file, *SHORT, *place)
+    assert code == 0, err
+    assert json.loads(out)["runs"] == 2

@@ -44,7 +44,7 @@ def test_the_pick_is_the_shortest_sweep(monkeypatch, workers, fixed):
 
     asked = measured(monkeypatch, law)
     choice = choose(None, LONG, workers, "cpu")
-    allowed = [n for n in (1, 4, 8, 16) if n <= math.ceil(32 / workers)]
+    allowed = [n for n in (1, 2, 4, 8, 16) if n <= math.ceil(32 / workers)]
     assert asked == allowed
     # By hand: as many rounds as there are groups for each worker.
     length = iterations(LONG[0])

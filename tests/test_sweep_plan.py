@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import broken_workers
-from sweep_plans import brief_plan, results, states
+from sweep_plans import BRIEF, brief_plan, results, states
 from thermograd.errors import InputError
-from thermograd.protocol import FixedELR, FixedLR
+from thermograd.protocol import FixedELR, FixedLR, FixedSphere
 from thermograd.states import merge, new_trace
 from thermograd.states.merge import with_seed
-from thermograd.sweep import Plan, RunStore, Serial, collect, finish, make_plan, run_plan
+from thermograd.sweep import Plan, Processes, RunStore, Serial, collect, finish, make_plan, run_plan
 from thermograd.training import TrainSpec
 from thermograd.training.execution import Execution
 
@@ -162,3 +162,20 @@ def test_impossible_plans_are_refused():
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
     assert states(brief_plan(), tmp_path / "nowhere") == ["pending"] * 4
+
+
+def test_runs_of_several_protocols_share_a_network_and_give_the_files_that_they_give_apart(tmp_path):
+    pytest.importorskip("torch")
+    elr, sphere = FixedELR.grid(elr=[5e-3, 6e-3], wd=[0.01]), FixedSphere.grid(elr=[5e-3], radius=[1.0])
+    how = {"steps": 40, "anneal": 0, "settle": 0, "measurement": BRIEF}
+    grids = [(grid, TrainSpec(next(iter(grid)), **how)) for grid in (elr, sphere)]
+    plan = make_plan(grids, execution=Execution(4))
+    for workers in (1, 3):  # one group of three, and three of one
+        folder = tmp_path / str(workers)
+        assert run_plan(plan, folder, engine=Processes(workers)).done == 3
+        finish(plan, folder)
+    apart, together = results(tmp_path / "3"), results(tmp_path / "1")
+    assert sorted(together) == [
+        f"{kind}-{name}.nc" for kind in ("states", "trace") for name in ("FixedELR", "FixedSphere")
+    ]
+    assert [name for name in apart if apart[name] != together[name]] == []

@@ -89,7 +89,7 @@ def test_an_interrupted_group_says_where_its_checkpoint_is(tmp_path):
     assert (first.state, first.reason, first.fraction) == ("interrupted", "a checkpoint at 40%", 0.4)
     assert last.state == "pending"
     RunStore(tmp_path).note_failure(keys[0], plan.specs()[0], "bad")
-    assert sweep_status(plan, tmp_path).points[0].reason == "bad"
+    assert sweep_status(plan, tmp_path).points[0].reason == "bad; a checkpoint at 40% is kept"
 
 
 def test_a_diverged_run_is_a_result_and_says_why(tmp_path):

@@ -40,7 +40,7 @@ EXPECTED: dict[str, dict[tuple[str, str], float]] = {
         ("loss", "rate / B"): 0.0,
     },
 }
-"""By protocol: the exponent in B of an observable, at what held fixed, where the noise of a minibatch is that of
+"""By protocol: the exponent in B of an observable, and what is held fixed, if a minibatch has the noise of
 independent images. At fixed LR ``T`` goes as ``sqrt(lr wd sigma2)``, elsewhere as ``elr sigma2``."""
 
 
@@ -193,7 +193,7 @@ def _rows(size: int, states: xr.Dataset) -> tuple[list[dict[str, float]], tuple[
 
 
 def _families(points: xr.Dataset, held: str) -> list[tuple[float, NDArray[np.intp]]]:
-    """Runs at one value of the other axis that share a rate, or a rate per image, at 3 batch sizes or more."""
+    """Runs at one value of the other axis that share a rate, or a rate per image, at 3 batch sizes."""
     share = points["rate"].values / (points["batch_size"].values if held == "rate / B" else 1.0)
     # A learning rate that was divided and multiplied is the same up to rounding.
     marks = np.stack([np.log(share).round(6), np.log(points["other"].values).round(6)], axis=1)

@@ -70,9 +70,7 @@ def execution_options(command: Command) -> Command:
         ),
         click.option(
             "--device",
-            default="cpu",
-            show_default=True,
-            help="Where networks are computed: cpu, cuda, cuda:1.",
+            help="Where networks are computed: cpu, cuda, cuda:1; default: as the sweep there, else cpu.",
         ),
     ]
     for option in reversed(options):
@@ -80,8 +78,22 @@ def execution_options(command: Command) -> Command:
     return command
 
 
-def engine_of(name: str, workers: int | None, address: str | None, gpus_per_run: float) -> Engine | None:
-    """The engine that the options describe; None for the usual pool, whose size depends on the plan."""
+def engine_of(
+    name: str, workers: int | None, address: str | None, gpus_per_run: float, device: str | None = None
+) -> Engine | None:
+    """The engine that the options describe; None for the usual pool, whose size depends on the plan.
+
+    A device that is none, or that the engine has not, is refused here: before any images are read.
+    """
+    engine = _engine_of(name, workers, address, gpus_per_run)
+    if device is not None:
+        from thermograd.sweep.device import check_device
+
+        check_device(device, engine)
+    return engine
+
+
+def _engine_of(name: str, workers: int | None, address: str | None, gpus_per_run: float) -> Engine | None:
     from thermograd.sweep import RayCluster, Serial
 
     if name == "ray":
@@ -98,8 +110,8 @@ def engine_of(name: str, workers: int | None, address: str | None, gpus_per_run:
     return None
 
 
-def execution_of(replicas: int, device: str) -> Execution | None:
-    """The execution asked for; None to have it picked."""
+def execution_of(replicas: int, device: str | None) -> Execution | None:
+    """The execution asked for; None to have it picked, and the device with it if it was not said."""
     from thermograd.training.execution import Execution
 
-    return Execution(replicas, device=device) if replicas else None
+    return Execution(replicas, device=device or "cpu") if replicas else None

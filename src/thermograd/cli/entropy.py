@@ -156,8 +156,9 @@ def _recommended(
     from thermograd.entropy import recommend
 
     assert told is not None
-    chosen = recommend(told.n, told.dim, told.n_effective)
-    return chosen(sample), {"reason": chosen.reason, "read_as_entropy": chosen.absolute}
+    # The estimators have seen more of the sample than its length: one may refuse, and the next is taken.
+    chosen, estimate = recommend(told.n, told.dim, told.independent).first_answer(sample)
+    return estimate, {"reason": chosen.reason, "read_as_entropy": chosen.absolute}
 
 
 def _settled(
@@ -168,7 +169,7 @@ def _settled(
 
     settings = dict(given)
     if told is not None:
-        neighbour = recommend(told.n, told.dim, told.n_effective).settings.get("k", 1)
+        neighbour = recommend(told.n, told.dim, told.independent).settings.get("k", 1)
         settings["k"] = 50 if estimator == "knn-graph" else neighbour
     if settings.get("theiler") == "auto":
         settings["theiler"] = suggest_theiler(sample)
@@ -243,8 +244,12 @@ def _on_sphere(sample: NDArray[np.floating[Any]]) -> bool:
 def _lines(
     estimate: EntropyEstimate, warnings: list[str], found: dict[str, Any], chosen: dict[str, Any]
 ) -> list[str]:
+    from thermograd.entropy.estimate import ON_A_SPHERE
+
     settings = ", ".join(f"{name} {value}" for name, value in estimate.settings.items())
     kind = "absolute" if estimate.absolute else "up to a constant of n, dimension and k"
+    if ON_A_SPHERE in estimate.warnings:
+        kind = "of no law: see the first warning"
     lines = {"estimator": estimate.estimator + (f" ({settings})" if settings else "")}
     if chosen:
         lines["recommended"] = chosen["reason"]

@@ -2,22 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from thermograd.cli.options import config_option, json_option, print_json, workers_option
+from thermograd.cli.engines import engine_of, engine_options
+from thermograd.cli.options import config_option, json_option, print_json
 from thermograd.errors import InputError
+
+if TYPE_CHECKING:
+    from thermograd.reproduce import Reproduced
 
 __all__ = ["reproduce"]
 
-_NETWORKS_ONLY = ("scale", "data", "workers")
-_IDEAL_GAS = {"networks": Path("results/ideal-gas"), "isotropic": Path("results/isotropic")}
-_out_option = click.option("--out", type=click.Path(path_type=Path), help="Results; default: results/PART.")
-_seed_option = click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all draws."
-)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_ENGINE = ("engine", "workers", "address", "gpus_per_run")
+_NETWORKS = ("scale", "data", *_ENGINE, "device", "dry_run")
+_ISOTROPIC, _TOY = "isotropic", "toy"
+
+
+def _network_options(command: Command) -> Command:
+    """What all experiments on networks have in common."""
+    options = [
+        click.option(
+            "--scale",
+            type=click.Choice(["quick", "small", "paper"]),
+            default="quick",
+            show_default=True,
+            help="Minutes; under two hours for all setups together; as published, for GPUs.",
+        ),
+        click.option(
+            "--data",
+            help="Images: digits, cifar10, cifar100, or a folder or archive of CIFAR; default: every setup "
+            "whose images are on this machine.",
+        ),
+        engine_options,
+        click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1."),
+        click.option("--dry-run", is_flag=True, help="Print grids, time, memory and disk, and stop."),
+        click.option("--out", type=click.Path(path_type=Path), help="Results; default: results/SCALE."),
+        config_option,
+        json_option,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _part_option(others: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--part",
+        default="networks",
+        show_default=True,
+        help=f"networks (all), one setup's name or its beginning, or {others}.",
+    )
 
 
 @click.group()
@@ -26,65 +66,88 @@ def reproduce() -> None:
 
 
 @reproduce.command("ideal-gas")
-@click.option(
-    "--part",
-    type=click.Choice(list(_IDEAL_GAS)),
-    default="networks",
-    show_default=True,
-    help="Networks (IG section 6), or the isotropic noise model (section 5).",
-)
-@click.option(
-    "--scale",
-    type=click.Choice(["quick"]),
-    default="quick",
-    show_default=True,
-    help="Size of the networks' grids.",
-)
-@click.option(
-    "--data",
-    default="digits",
-    show_default=True,
-    help="The networks' images: digits, cifar10, or a folder or archive of CIFAR-10.",
-)
-@workers_option
+@_part_option("isotropic (the noise model, IG section 5)")
 @click.option("--seed", type=click.IntRange(0), help="Of the isotropic model's draws; default: 0.")
-@_out_option
-@config_option
-@json_option
+@_network_options
 @click.pass_context
 def ideal_gas(ctx: click.Context, /, part: str, out: Path | None, json_: bool, **options: Any) -> None:
-    """Test the laws of the ideal gas under all three protocols; write the report.
+    """Test the laws of the ideal gas on networks under all three protocols; write the report.
 
     Interrupted, or killed: the same command goes on where it stopped (networks), or begins again (the
     isotropic model, which takes a minute or two).
     """
-    folder = out or _IDEAL_GAS[part]
-    foreign = ("seed",) if part == "networks" else _NETWORKS_ONLY
-    for name in foreign:
-        if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
-            raise InputError(
-                f"--{name} is {options[name]!r} with --part {part}; expected it with the other part"
-            )
-    if part == "networks":
-        _networks(ctx, folder, json_, **{name: options[name] for name in _NETWORKS_ONLY})
-    else:
-        _isotropic(folder, json_, options["seed"] or 0)
-
-
-def _networks(ctx: click.Context, out: Path, json_: bool, **options: Any) -> None:
-    from thermograd.cli.progress import progress_bar
+    _refuse(ctx, options, part, _NETWORKS if part == _ISOTROPIC else ("seed",))
+    seed = options.pop("seed") or 0
+    if part == _ISOTROPIC:
+        _isotropic(out or Path("results") / part, json_, seed)
+        return
     from thermograd.reproduce import reproduce_ideal_gas
 
-    with progress_bar("ideal gas") as show:
-        result = reproduce_ideal_gas(folder=out, on_progress=show, **options)
-    if result.verification is None:
-        click.echo(f"interrupted; the same command goes on from {out}", err=True)
-    elif json_:
-        print_json(result.verification.to_dict())
-    else:
-        click.echo(result.verification.to_text())
-        click.echo(f"report: {result.report}")
-    ctx.exit(result.summary.exit_code)
+    _networks(ctx, "ideal gas", reproduce_ideal_gas, out, json_, part=part, **options)
+
+
+@reproduce.command("free-energy")
+@_part_option("toy (the toy sphere, FE section 6.2)")
+@click.option("--steps", type=click.IntRange(1), help="Iterations of the toy sphere at most; default: 50000.")
+@click.option("--seed", type=click.IntRange(0), help="Of the toy sphere's draws; default: 0.")
+@_network_options
+@click.pass_context
+def free_energy(ctx: click.Context, /, part: str, out: Path | None, json_: bool, **options: Any) -> None:
+    """Test SGD as free-energy minimisation on networks, or on the toy sphere; write the report.
+
+    Interrupted, or killed: the same command goes on where it stopped.
+    """
+    _refuse(ctx, options, part, _NETWORKS if part == _TOY else ("steps", "seed"))
+    steps, seed = options.pop("steps") or 50_000, options.pop("seed") or 0
+    if part == _TOY:
+        _toy(out or Path("results") / part, json_, steps, seed)
+        return
+    from thermograd.reproduce.free_energy_networks import reproduce_free_energy
+
+    _networks(ctx, "free energy", reproduce_free_energy, out, json_, part=part, **options)
+
+
+@reproduce.command("all")
+@_network_options
+@click.pass_context
+def everything(ctx: click.Context, /, out: Path | None, json_: bool, **options: Any) -> None:
+    """Run every network experiment of both papers; put all claims on one page.
+
+    Setups whose images are missing are listed with the command that gets them. Interrupted, or killed: the
+    same command goes on where it stopped.
+    """
+    from thermograd.reproduce.everything import reproduce_all
+
+    _networks(ctx, "both papers", reproduce_all, out, json_, **options)
+
+
+def _refuse(ctx: click.Context, options: dict[str, Any], part: str, foreign: tuple[str, ...]) -> None:
+    for name in foreign:
+        if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            flag = name.replace("_", "-")
+            raise InputError(
+                f"--{flag} is {options[name]!r} with --part {part}; expected it with the other part"
+            )
+
+
+def _networks(
+    ctx: click.Context,
+    what: str,
+    call: Callable[..., Reproduced],
+    out: Path | None,
+    json_: bool,
+    **options: Any,
+) -> None:
+    from thermograd.cli.progress import progress_bar
+
+    workers = options.pop("workers")
+    engine = engine_of(options.pop("engine"), workers, options.pop("address"), options.pop("gpus_per_run"))
+    folder = out or Path("results") / options["scale"]
+    with progress_bar(what) as show:
+        given = {**options, "workers": None if engine else workers, "engine": engine, "folder": folder}
+        result = call(**given, on_progress=show, on_message=lambda words: click.echo(words, err=True))
+    print_json(result.to_dict()) if json_ else click.echo(result.to_text())
+    ctx.exit(result.exit_code)
 
 
 def _isotropic(out: Path, json_: bool, seed: int) -> None:
@@ -96,26 +159,10 @@ def _isotropic(out: Path, json_: bool, seed: int) -> None:
     print_json(result.to_dict()) if json_ else click.echo(result.to_text())
 
 
-@reproduce.command("free-energy")
-@click.option(
-    "--part",
-    type=click.Choice(["toy"]),
-    default="toy",
-    show_default=True,
-    help="The toy sphere (FE section 6.2).",
-)
-@click.option(
-    "--steps", type=click.IntRange(1), default=50_000, show_default=True, help="Iterations at most."
-)
-@_seed_option
-@_out_option
-@config_option
-@json_option
-def free_energy(part: str, steps: int, seed: int, out: Path | None, json_: bool) -> None:
-    """Run SGD on the toy sphere, over- and under-parameterised; test the claims; write the report."""
+def _toy(out: Path, json_: bool, steps: int, seed: int) -> None:
     from thermograd.reproduce.toy import reproduce_toy
 
-    result = reproduce_toy(out or Path("results") / part, seed=seed, steps=steps)
+    result = reproduce_toy(out, seed=seed, steps=steps)
     if json_:
         print_json(result.to_dict())
     else:

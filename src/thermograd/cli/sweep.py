@@ -23,7 +23,7 @@ from thermograd.cli.options import (
 from thermograd.errors import InputError
 
 if TYPE_CHECKING:
-    from thermograd.sweep import Plan, SweepSummary
+    from thermograd.sweep import Engine, Plan, SweepSummary
 
 __all__ = ["sweep"]
 
@@ -56,23 +56,48 @@ def run(ctx: click.Context, /, out: Path, dry_run: bool, json_: bool, **options:
     A folder that holds a part of this sweep already is gone on with: grids and seeds may grow.
     """
     engine = {name: options.pop(name) for name in _ENGINE}
-    device = options["device"]
+    device = options["device"] = options["device"] or _device_there(out)
+    chosen = engine_of(**_named(engine), device=device)
     plan = _plan(ctx, **options)
     if dry_run:
-        _estimate(plan, out, engine["workers"], device, json_)
+        _estimate(plan, out, engine["workers"], chosen, device, json_)
     else:
-        _run(plan, out, engine, device, json_)
+        _run(plan, out, engine["workers"], chosen, device, json_)
 
 
-def _plan(ctx: click.Context, seeds: list[int] | None, replicas: int, device: str, **options: Any) -> Plan:
+def _named(engine: dict[str, Any]) -> dict[str, Any]:
+    """The options of an engine by the names that `engine_of` has for them."""
+    return {"name" if option == "engine" else option: value for option, value in engine.items()}
+
+
+def _device_there(folder: Path) -> str | None:
+    """The device of the sweep in a folder, if there is one."""
+    from thermograd.sweep import Plan
+    from thermograd.sweep.plan import PLAN_FILE
+
+    return (Plan.load(folder).device or None) if (folder / PLAN_FILE).exists() else None
+
+
+def _plan(
+    ctx: click.Context, seeds: list[int] | None, replicas: int, device: str | None, **options: Any
+) -> Plan:
     from thermograd.cli.specs import template
     from thermograd.sweep import make_plan
 
-    if seeds and ctx.get_parameter_source("seed") is click.core.ParameterSource.COMMANDLINE:
-        raise InputError(f"--seed {options['seed']} and --seeds {seeds} are given; expected one of the two")
+    if seeds:
+        _check_seeds(ctx, options["seed"], seeds)
     grid = grid_of({name: options.pop(name) for name in _AXES})
     spec = template(next(iter(grid)), **options)
     return make_plan([(grid, spec)], seeds=seeds or (), execution=execution_of(replicas, device))
+
+
+def _check_seeds(ctx: click.Context, seed: int, seeds: list[int]) -> None:
+    """One of the two; a list given here wins over a seed in the file, as all that is given here does."""
+    source = ctx.get_parameter_source
+    if source("seed") is click.core.ParameterSource.COMMANDLINE:
+        raise InputError(f"--seed {seed} and --seeds {seeds} are given; expected one of the two")
+    if source("seed") is source("seeds") is click.core.ParameterSource.DEFAULT_MAP:
+        raise InputError(f"the --config file has seed {seed} and seeds {seeds}; expected one of the two")
 
 
 @sweep.command()
@@ -83,13 +108,17 @@ def resume(folder: Path, json_: bool, **engine: Any) -> None:
     """Go on with the sweep in FOLDER; failed points are tried again."""
     from thermograd.sweep import Plan
 
-    _run(Plan.load(folder), folder, engine, "cpu", json_)
+    plan = Plan.load(folder)
+    chosen = engine_of(**_named(engine), device=plan.device or None)
+    _run(plan, folder, engine["workers"], chosen, None, json_)
 
 
-def _run(plan: Plan, folder: Path, engine: dict[str, Any], device: str, json_: bool) -> None:
+def _run(
+    plan: Plan, folder: Path, workers: int | None, engine: Engine | None, device: str | None, json_: bool
+) -> None:
     from thermograd.sweep import Plan, finish
 
-    summary = _swept(plan, folder, engine, device)
+    summary = _swept(plan, folder, workers, engine, device)
     if summary.interrupted:
         click.echo(f"go on with: thermograd sweep resume {folder}", err=True)
     # What the folder holds by now, which may be more than was asked for.
@@ -101,28 +130,30 @@ def _run(plan: Plan, folder: Path, engine: dict[str, Any], device: str, json_: b
     click.get_current_context().exit(summary.exit_code)
 
 
-def _swept(plan: Plan, folder: Path, engine: dict[str, Any], device: str) -> SweepSummary:
+def _swept(
+    plan: Plan, folder: Path, workers: int | None, engine: Engine | None, device: str | None
+) -> SweepSummary:
     from thermograd.cli.progress import progress_bar
     from thermograd.sweep import run_plan
 
-    name, workers = engine["engine"], engine["workers"]
-    chosen = engine_of(name, workers, engine["address"], engine["gpus_per_run"])
     with progress_bar("sweep") as show:
         return run_plan(
             plan,
             folder,
-            workers=None if chosen else workers,
-            engine=chosen,
+            workers=None if engine else workers,
+            engine=engine,
             device=device,
             on_progress=show,
             on_message=lambda words: click.echo(words, err=True),
         )
 
 
-def _estimate(plan: Plan, folder: Path, workers: int | None, device: str, json_: bool) -> None:
+def _estimate(
+    plan: Plan, folder: Path, workers: int | None, engine: Engine | None, device: str | None, json_: bool
+) -> None:
     from thermograd.sweep import estimate
 
-    found = estimate(plan, folder, workers, device=device)
+    found = estimate(plan, folder, workers, engine=engine, device=device)
     print_json(found.to_dict()) if json_ else click.echo(str(found))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermograd.autocorrelation import integrated_time, mean_with_error
+from thermograd.entropy.correlation import correlation_time
 from thermograd.entropy.direction_neighbours import direction_neighbours
 from thermograd.entropy.directions import Directions
 from thermograd.entropy.displacement import Displacement, displacements
@@ -48,6 +49,10 @@ class QueueDiagnostics:
         The largest over these projections.
     n_effective
         ``n / time_directions``: the number of independent directions, at most.
+    independent
+        The same by the clock that estimators go by, the integrated autocorrelation time of all coordinates
+        together (:func:`thermograd.entropy.correlation.correlation_time`), and ``n`` where that can not be
+        told from independent directions': what :func:`thermograd.entropy.recommend` wants to know.
     time_distances
         The same time of the log nearest-neighbour distances, which the error bar of an entropy rests on.
     n_effective_distances
@@ -74,6 +79,7 @@ class QueueDiagnostics:
     time_directions: float
     time_slowest: float
     n_effective: float
+    independent: float
     time_distances: float
     n_effective_distances: float
     adjacent_1: float
@@ -139,6 +145,8 @@ def diagnose(directions: Any, *, rng: np.random.Generator, projections: int = 8)
     times = [integrated_time(shadow) for shadow in shadows.T]
     time = float(np.mean(times))
 
+    clock = correlation_time(x)
+
     found = direction_neighbours(x)
     rho = found.distance[:, 0]
     lag = np.abs(found.index[:, 0] - np.arange(n))
@@ -156,6 +164,7 @@ def diagnose(directions: Any, *, rng: np.random.Generator, projections: int = 8)
         time_directions=time,
         time_slowest=max(times),
         n_effective=n / time,
+        independent=n / clock.time if clock.surely_above_one else float(n),
         time_distances=logs.time,
         n_effective_distances=n / logs.time,
         adjacent_1=adjacent,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ _MOST = 256  # neighbours searched, before a copy of all points is cheaper
 _ROUND_OFF = 1.0 - 1e-9
 
 
-def direction_neighbours(u: Directions, k: int = 1, *, theiler: int = 0) -> Neighbours:
+def direction_neighbours(u: Directions, k: int = 1, *, theiler: int = 0, device: Any = None) -> Neighbours:
     """The ``k`` nearest other directions of every one, by the length of the chord between them.
 
     Of rows ``x_i = r_i u_i``, ``|u_i - u_j|^2 = (|x_i - x_j|^2 - (r_i - r_j)^2) / (r_i r_j)``. So more
@@ -30,7 +32,7 @@ def direction_neighbours(u: Directions, k: int = 1, *, theiler: int = 0) -> Neig
     ----------
     u
         The directions.
-    k, theiler
+    k, theiler, device
         As for :func:`thermograd.entropy.nearest_neighbours`.
 
     Returns
@@ -54,13 +56,13 @@ def direction_neighbours(u: Directions, k: int = 1, *, theiler: int = 0) -> Neig
     """
     n, d = u.shape
     if u.exact:
-        return nearest_neighbours(u.points, k, theiler=theiler)
+        return nearest_neighbours(u.points, k, theiler=theiler, device=device)
     if 8 * n * d <= _SMALL:
-        return nearest_neighbours(u[:], k, theiler=theiler)
+        return nearest_neighbours(u[:], k, theiler=theiler, device=device)
     wanted = k + 1
     left = int(admissible_neighbours(n, theiler).min())
     while wanted <= min(left, _MOST):
-        found = nearest_neighbours(u.points, wanted, theiler=theiler)
+        found = nearest_neighbours(u.points, wanted, theiler=theiler, device=device)
         squared = _corrected(u.norms, found)
         order = np.argsort(squared, axis=1, kind="stable")[:, :k]
         squared = np.take_along_axis(squared, order, 1)
@@ -71,7 +73,7 @@ def direction_neighbours(u: Directions, k: int = 1, *, theiler: int = 0) -> Neig
             return Neighbours(np.sqrt(squared), np.take_along_axis(found.index, order, 1))
         wanted *= 4
     with normalised(u.points) as copy:
-        return nearest_neighbours(copy, k, theiler=theiler)
+        return nearest_neighbours(copy, k, theiler=theiler, device=device)
 
 
 def _corrected(norms: NDArray[np.float64], found: Neighbours) -> NDArray[np.float64]:

@@ -17,12 +17,16 @@ from thermograd.entropy.shared_neighbours import graph_error
 from thermograd.entropy.theiler import admissible_neighbours
 from thermograd.errors import InputError
 
-__all__ = ["knn_graph"]
+__all__ = ["NO_LENGTH", "knn_graph"]
 
 _OWNER = "knn_graph"
+NO_LENGTH = "every point has as many exact copies as it has neighbours: entropy minus infinity"
+"""What is said of a graph of no length."""
 
 
-def knn_graph(x: Any, k: int = 50, dimension: int | None = None, theiler: int = 0) -> EntropyEstimate:
+def knn_graph(
+    x: Any, k: int = 50, dimension: int | None = None, theiler: int = 0, *, device: Any = None
+) -> EntropyEstimate:
     """Differential entropy up to a constant, from the total length of the k-nearest-neighbour graph.
 
     ``S = D (log L_k - ((D-1)/D) log n)``, ``L_k`` the sum over all points of the distances to their ``k``
@@ -45,11 +49,14 @@ def knn_graph(x: Any, k: int = 50, dimension: int | None = None, theiler: int = 
         ``n_i = n - 1 - min(i, w) - min(n-1-i, w)`` others left to point i, ``S = D log(L_k/n) + mean log(n_i
         + 1)``, which is the law above at ``w = 0``. What it means, and which to take:
         :func:`thermograd.entropy.suggest_theiler`.
+    device
+        Of torch's, such as ``"cuda"``, to search for neighbours on; the processor when not given.
 
     Returns
     -------
     EntropyEstimate
-        Entropy in nats with ``absolute=False``. Its ``se`` is that of the influences of the points on ``L_k``
+        Entropy in nats with ``absolute=False``, minus infinity where every point has ``k`` exact copies. Its
+        ``se`` is that of the influences of the points on ``L_k``
         (:func:`thermograd.entropy.shared_neighbours.graph_influence`): lengths of edges alone vary less, by
         40% in ten dimensions.
 
@@ -86,13 +93,14 @@ def knn_graph(x: Any, k: int = 50, dimension: int | None = None, theiler: int = 
     norms = row_norms(points)
     on_sphere = dim == d - 1 and bool((np.abs(norms - 1.0) <= NORM_TOLERANCE).all())
     u = Directions(points, norms) if on_sphere else as_they_are(points)
-    found = direction_neighbours(u, k, theiler=theiler)
+    found = direction_neighbours(u, k, theiler=theiler, device=device)
     lengths = mean_with_error(found.distance.sum(axis=1))
     settings: dict[str, object] = {"k": int(k), "dimension": dim}
     if theiler:
         settings["theiler"] = int(theiler)
-    warnings = sample_warnings(points, found.distance[:, 0], dim)
-    if lengths.mean == 0:  # every point has k exact copies
+    warnings = sample_warnings(points, found.distance[:, 0], dim, logs=False)
+    if lengths.mean == 0:
+        warnings += (NO_LENGTH,)
         return EntropyEstimate(-math.inf, math.nan, n, math.nan, dim, False, "knn-graph", settings, warnings)
     # log n is that of n - 1 others and the point itself: with a Theiler window there are fewer.
     log_count = float(np.log(admissible_neighbours(n, theiler) + 1).mean()) if theiler else math.log(n)

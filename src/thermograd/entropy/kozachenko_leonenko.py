@@ -6,11 +6,13 @@ import math
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import digamma
 
 from thermograd.entropy.direction_neighbours import direction_neighbours
-from thermograd.entropy.directions import as_they_are
+from thermograd.entropy.directions import as_they_are, row_norms
 from thermograd.entropy.estimate import (
+    ON_A_SPHERE,
     EntropyEstimate,
     above_uniform_warning,
     sample_warnings,
@@ -19,7 +21,7 @@ from thermograd.entropy.estimate import (
 from thermograd.entropy.geodesic import arc_length, log_ball_volume, log_cap_curvature
 from thermograd.entropy.neighbours.chart import chart_neighbours
 from thermograd.entropy.neighbours.nearest import check_neighbours
-from thermograd.entropy.points import as_directions, as_points
+from thermograd.entropy.points import NORM_TOLERANCE, as_directions, as_points
 from thermograd.entropy.shared_neighbours import mean_of_shared_terms
 from thermograd.entropy.theiler import admissible_neighbours
 from thermograd.errors import InputError
@@ -35,6 +37,8 @@ def kozachenko_leonenko(
     k: int = 1,
     manifold: Literal["euclidean", "sphere", "geodesic"] = "euclidean",
     theiler: int = 0,
+    *,
+    device: Any = None,
 ) -> EntropyEstimate:
     """Differential entropy of the law of a sample, from the distance of each point to its k-th neighbour.
 
@@ -63,12 +67,16 @@ def kozachenko_leonenko(
         ``n_i = n - 1 - min(i, w) - min(n-1-i, w)`` others to choose from, and the means over i of ``log n_i``
         and ``digamma(n_i + 1)`` stand for ``log(n-1)`` and ``digamma(n)``. What it means, and which to take:
         :func:`thermograd.entropy.suggest_theiler`.
+    device
+        Of torch's, such as ``"cuda"``, to search for neighbours on; the processor when not given. Not for the
+        papers' chart.
 
     Returns
     -------
     EntropyEstimate
-        Entropy in nats, absolute. Points that coincide make it minus infinity, with a warning, unless ``k``
-        is at least the number of copies.
+        Entropy in nats, absolute but for unit vectors read as ``"euclidean"``: their law is singular in the
+        space around the sphere, and a warning says so. Points that coincide make it minus infinity, with a
+        warning, unless ``k`` is at least the number of copies.
 
     Raises
     ------
@@ -104,6 +112,11 @@ def kozachenko_leonenko(
         u = as_they_are(as_points(x, _OWNER, at_least=k + 2))
     elif manifold in ("sphere", "geodesic"):
         u = as_directions(x, _OWNER, at_least=k + 2)
+        if device is not None and manifold == "sphere":
+            raise InputError(
+                f"{_OWNER}: device is {device!r}; expected None with manifold='sphere', whose angles are "
+                "searched on the processor"
+            )
     else:
         raise InputError(f"{_OWNER}: manifold is {manifold!r}; expected 'euclidean', 'sphere' or 'geodesic'")
     n, m = u.shape
@@ -115,12 +128,15 @@ def kozachenko_leonenko(
     if manifold == "sphere":
         found, stretch = chart_neighbours(u.points, k, theiler=theiler)  # to angles, norms do not matter
     else:
-        found, stretch = direction_neighbours(u, k, theiler=theiler), np.zeros(n)
+        found, stretch = direction_neighbours(u, k, theiler=theiler, device=device), np.zeros(n)
     rho = found.distance[:, -1]
     if manifold == "geodesic":
         rho = arc_length(rho)
         stretch = log_cap_curvature(rho, m)
     warnings = sample_warnings(u.points, rho, m)
+    singular = manifold == "euclidean" and _on_a_sphere(u.points)
+    if singular:
+        warnings = (ON_A_SPHERE, *warnings)
     if at_pole := int(np.count_nonzero(np.isneginf(stretch))):
         warnings += (
             f"{at_pole} of {n} points lie at a pole of the chart, where it has no volume: rotate the points",
@@ -142,5 +158,15 @@ def kozachenko_leonenko(
     if theiler:
         settings["theiler"] = int(theiler)
     return EntropyEstimate(
-        entropy, se, n, n_effective, m, True, "kozachenko-leonenko", settings, warnings, uniform
+        entropy, se, n, n_effective, m, not singular, "kozachenko-leonenko", settings, warnings, uniform
+    )
+
+
+def _on_a_sphere(points: NDArray[np.floating[Any]]) -> bool:
+    """Whether all are unit vectors, as :func:`~thermograd.entropy.points.as_directions` takes them."""
+    if points.shape[1] < 2:
+        return False
+    # The first rows say no in most cases, and spare a pass over the others.
+    return all(
+        bool((np.abs(row_norms(rows) - 1.0) <= NORM_TOLERANCE).all()) for rows in (points[:8], points[8:])
     )

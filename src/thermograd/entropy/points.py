@@ -34,7 +34,7 @@ def as_array(x: Any, owner: str) -> NDArray[np.floating[Any]]:
     Raises
     ------
     InputError
-        When the numbers are of half precision, integers or complex.
+        When the numbers are of half precision, integers or complex, or the rows of different lengths.
 
     Examples
     --------
@@ -54,7 +54,12 @@ def as_array(x: Any, owner: str) -> NDArray[np.floating[Any]]:
     if isinstance(x, np.ma.MaskedArray):
         raise InputError(f"{owner}: points are a masked array; expected the rows that are not masked")
     # A file stays one, to be read a few columns at a time; other kinds of arrays become plain.
-    array = x if type(x) is np.memmap else np.asarray(x)
+    try:
+        array = x if type(x) is np.memmap else np.asarray(x)
+    except ValueError as error:
+        raise InputError(
+            f"{owner}: points make no array ({error}); expected rows of equal length, float32 or float64"
+        ) from error
     if array.dtype.newbyteorder("=") not in (np.float32, np.float64):
         raise InputError(f"{owner}: points are of type {array.dtype}; expected float32 or float64")
     return cast("NDArray[np.floating[Any]]", array)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tokenize
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +60,21 @@ def open_points(path: str | os.PathLike[str]) -> NDArray[np.floating[Any]]:
         what = "a pickle" if magic[:1] == b"\x80" else "no array file"
         raise InputError(f"{path} is {what} (it begins with {magic!r}); {_EXPECTED}")
     try:
-        points: NDArray[np.floating[Any]] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as an array ({error}); {_EXPECTED}") from error
+        # A damaged header is Python text and may hold anything: it fails in as many ways as Python has.
+        with np.errstate(over="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            points: NDArray[np.floating[Any]] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, TypeError, ArithmeticError, SyntaxError, MemoryError) as error:
+        raise InputError(f"{path} cannot be read as an array ({_words(error)}); {_EXPECTED}") from error
+    except (RecursionError, tokenize.TokenError) as error:
+        raise InputError(f"{path} cannot be read as an array (its header is damaged); {_EXPECTED}") from error
     as_array(points, str(path))
     if points.ndim != 2 or points.size == 0:
         raise InputError(
             f"{path} holds an array of shape {points.shape}; expected (number of points, dimension)"
         )
     return points
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split()) or "its header is damaged"

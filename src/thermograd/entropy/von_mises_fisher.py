@@ -19,12 +19,14 @@ from thermograd.errors import InputError
 from thermograd.theory import vmf
 from thermograd.theory.bessel import BesselRatio, bessel_ratio
 
-__all__ = ["concentration", "cut_off_scatter", "von_mises_fisher"]
+__all__ = ["SHORTEST", "concentration", "cut_off_scatter", "von_mises_fisher"]
+
+SHORTEST = 6.0
+"""Correlation times that a queue must span, in independent directions: a free walk shows 5."""
 
 _OWNER = "von_mises_fisher"
 _ROWS = 64
 _FEW = 30  # independent directions
-_SHORTEST = 6  # correlation times
 _SEEN = 2.0  # times its noise: from here on a mean direction is known to exist
 
 
@@ -86,7 +88,7 @@ def von_mises_fisher(x: Any) -> EntropyEstimate:
     n, d = points.shape
     memory = correlation_time(points)
     time = memory.time if memory.surely_above_one else 1.0
-    if time > n / _SHORTEST:  # a free walk shows 5, whatever its length: the time it has would be far longer
+    if time > n / SHORTEST:  # a free walk shows 5, whatever its length: the time it has would be far longer
         raise InputError(
             f"{_OWNER}: the {n} directions span {n / time:.2g} correlation times; expected at least 6, or "
             "their mean direction means nothing"

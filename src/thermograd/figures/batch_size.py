@@ -26,7 +26,7 @@ _NAMES = {"FixedSphere": "ELR", "FixedELR": "ELR", "FixedLR": "LR"}
 
 
 def batch_size(checks: Mapping[str, BatchSizeCheck]) -> Figure:
-    """Compose one row for each protocol: sigma2 and T over the batch size, T and loss over rate per image.
+    """Compose four panels a protocol: sigma2 and T over the batch size, T and loss over the rate per image.
 
     Parameters
     ----------
@@ -42,14 +42,16 @@ def batch_size(checks: Mapping[str, BatchSizeCheck]) -> Figure:
     if not checks:
         raise InputError("figure: there are no batch sizes; expected the results of one protocol at least")
     with styled():
-        figure = new_figure(15.0, 3.9 * len(checks))
-        rows = figure.subplots(len(checks), 4, squeeze=False)
-        for row, (name, check) in zip(rows, checks.items(), strict=True):
-            over_batch_size(check, row[0], "sigma2")
-            over_batch_size(check, row[1], "temperature")
-            over_rate_per_image(check, row[2], "temperature")
-            over_rate_per_image(check, row[3], "loss")
-            row[0].set_title(f"{name}: {row[0].get_title()}")
+        figure = new_figure(9.6, 7.6 * len(checks))
+        panels = figure.subplots(2 * len(checks), 2)
+        for i, (name, check) in enumerate(checks.items()):
+            upper, lower = panels[2 * i], panels[2 * i + 1]
+            over_batch_size(check, upper[0], "sigma2")
+            over_batch_size(check, upper[1], "temperature")
+            over_rate_per_image(check, lower[0], "temperature")
+            over_rate_per_image(check, lower[1], "loss")
+            for ax in (*upper, *lower):
+                ax.set_title(f"{name}: {ax.get_title()}")
     return figure
 
 

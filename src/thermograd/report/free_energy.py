@@ -18,6 +18,7 @@ from thermograd.report.free_energy_tables import (
     law_table,
     phase_table,
     regime_table,
+    step_table,
     temperature_table,
 )
 from thermograd.report.measured import entropy_quality, provenance, stationarity
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["LEAD", "write_free_energy_report", "write_page"]
 
 LEAD = (
-    "SGD at a fixed learning rate as the minimiser of a free energy F = U − T S: training loss U, entropy S of "
-    "the stationary weights, and a temperature T that the learning rate sets."
+    "SGD at a fixed learning rate as the minimiser of a free energy F = U − T S: training loss U, entropy S "
+    "of the stationary weights, and a temperature T that the learning rate sets."
 )
 
 
@@ -81,11 +82,15 @@ def write_free_energy_report(
             ("free-energy",),
             (law_table(findings, published), temperature_table(findings)),
         ),
-        ("bridge", "The two temperatures", ("bridge",), (bridge_table(findings),)),
+        ("bridge", "The two temperatures", ("bridge",), (bridge_table(findings), step_table(findings))),
         ("decay", "Temperature along converging runs", ("decay",), (decay_table(findings),)),
         ("phase", "How the gradients vanish", ("phase",), (phase_table(findings),)),
     )
-    sections = [Section("claims", "What the paper claims, and what was measured", _summary(findings), (), tuple(claims))]
+    sections = [
+        Section(
+            "claims", "What the paper claims, and what was measured", _summary(findings), (), tuple(claims)
+        )
+    ]
     for anchor, heading, stems, tables in parts:
         sections.append(_section(anchor, heading, stems, tables, figures))
     sections += [stationarity(states), entropy_quality(states), provenance(states, command)]
@@ -140,15 +145,16 @@ def _section(
 
 def _summary(f: FreeEnergyFindings) -> tuple[str, ...]:
     uniform = f"of the uniform law on the sphere the entropy is {number(f.uniform_entropy)} nats"
-    if f.random_loss is not None:
-        uniform += f" and the loss {number(f.random_loss)}"
-    told = [f"{f.states['status'].size} runs of a network with d = {f.dim} scale-invariant weights; {uniform}."]
+    if f.random_losses:
+        losses = ", ".join(number(loss) for loss in f.random_losses.values())
+        uniform += f" and the loss {losses}" + " with the seeds' heads" * (len(f.random_losses) > 1)
+    told = [
+        f"{f.states['status'].size} runs of a network with d = {f.dim} scale-invariant weights; {uniform}."
+    ]
     if not isinstance(f.regimes, str):
         told.append(f"Regimes: {f.regimes.verdict}.")
     if not isinstance(f.parameterisation, str):
         told.append(f"Recognised as {f.parameterisation.word}-parameterised: {f.parameterisation.reason}.")
     if f.within is not None:
-        told.append(
-            f"Temperatures are looked for among the runs from ELR {number(f.within[0])} to {number(f.within[1])}."
-        )
+        told.append(f"Temperatures are looked for from ELR {number(f.within[0])} to {number(f.within[1])}.")
     return tuple(told)

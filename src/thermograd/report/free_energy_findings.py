@@ -1,8 +1,8 @@
-"""Every analysis of the free-energy paper on the runs of one setup, or the reason why it could not be made."""
+"""Every analysis of the free-energy paper on the runs of one setup, or the reason why there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,6 +25,8 @@ from thermograd.analysis import (
     temperature_law,
 )
 from thermograd.analysis.lines import SphereLine, sphere_lines
+from thermograd.analysis.step_reading import StepReading, step_reading
+from thermograd.analysis.whole_gradient import whole_gradient
 from thermograd.errors import InputError
 from thermograd.theory.vmf_limits import entropy_uniform
 
@@ -41,8 +43,9 @@ class FreeEnergyFindings:
     ----------
     states, trace
         What was analysed.
-    random_loss, uniform_entropy
-        Of the uniform law on the sphere: its mean loss, None if that is not known, and its entropy in nats.
+    random_losses, uniform_entropy
+        Of the uniform law on the sphere: its mean loss by seed, which fixes the head, empty if that is not
+        known; and its entropy in nats, which nearest neighbours read without bias.
     regimes, parameterisation
         Of every run; of the setup.
     within
@@ -57,6 +60,10 @@ class FreeEnergyFindings:
         That slack.
     bridge
         The same temperatures beside that of the gradient noise.
+    whole
+        For each line of it the same beside that of the whole gradient.
+    steps
+        Whether the entropy is more than the length of a step.
     decay, phase
         Along the runs that converge.
 
@@ -64,7 +71,7 @@ class FreeEnergyFindings:
 
     states: xr.Dataset
     trace: xr.Dataset
-    random_loss: float | None
+    random_losses: Mapping[int, float]
     uniform_entropy: float
     regimes: Regimes | str
     parameterisation: Parameterisation | str
@@ -74,6 +81,8 @@ class FreeEnergyFindings:
     published_slack: tuple[TemperatureLine, ...] | str
     eps: float
     bridge: tuple[BridgeLine, ...] | str
+    whole: tuple[xr.Dataset, ...] | str
+    steps: tuple[StepReading, ...] | str
     decay: tuple[DecayRun, ...] | str
     phase: tuple[PhaseRun, ...] | str
 
@@ -82,27 +91,34 @@ class FreeEnergyFindings:
         """Number of scale-invariant weights."""
         return int(self.states.attrs["dim"])
 
+    def random_loss(self, at: Mapping[str, float] | None = None) -> float | None:
+        """The mean loss at random directions with the head of this line's seed, else of the first seed."""
+        if not self.random_losses:
+            return None
+        seed = int((at or {}).get("seed", min(self.random_losses)))
+        return self.random_losses.get(seed, min(self.random_losses.values()))
+
 
 def analyse_free_energy(
     states: xr.Dataset,
     trace: xr.Dataset,
     *,
-    random_loss: float | None = None,
+    random_losses: Mapping[int, float] | None = None,
     eps: float = 1e-2,
     draws: int = 200,
     shuffles: int = 200,
 ) -> FreeEnergyFindings:
     """Make every analysis that these runs allow.
 
-    Temperatures are looked for between the smallest and the largest ELR that end in chaotic equilibrium, below
-    the first that ends at the loss of a random direction: the paper chooses this range by hand.
+    Temperatures are looked for between the smallest and the largest ELR that end in chaotic equilibrium,
+    below the first that ends at the loss of a random direction: the paper chooses this range by hand.
 
     Parameters
     ----------
     states, trace
         On a fixed sphere: stationary states, and the runs they come from.
-    random_loss
-        Mean loss at random directions; None: divergence is told from values that are not finite alone.
+    random_losses
+        Mean loss at random directions by seed; None: only a loss that is not finite counts as divergence.
     eps
         Slack of the free energy in FE appendix B: 1e-2 for most setups, 4e-2 for the wide ConvNets.
     draws, shuffles
@@ -116,20 +132,23 @@ def analyse_free_energy(
     """
     if states.attrs.get("protocol") != "FixedSphere":
         raise InputError(
-            f"free energy: protocol is {states.attrs.get('protocol')!r}; expected 'FixedSphere', on which the "
-            "volume is the same for all runs"
+            f"free energy: protocol is {states.attrs.get('protocol')!r}; expected 'FixedSphere', on which "
+            "the volume is the same for all runs"
         )
-    found = _attempt(lambda: regimes(states, trace, random_loss=random_loss))
+    known = dict(random_losses or {})
+    mean = float(np.mean(list(known.values()))) if known else None
+    found = _attempt(lambda: _regimes(states, trace, known))
     within = None if isinstance(found, str) else _equilibrium_range(found)
     why = "fewer than two ELRs end in chaotic equilibrium" if isinstance(found, Regimes) else found
     chosen = _converging(found)
+    joined = why if within is None else _attempt(lambda: bridge(states, within=within, draws=draws))
     return FreeEnergyFindings(
         states=states,
         trace=trace,
-        random_loss=random_loss,
+        random_losses=known,
         uniform_entropy=float(entropy_uniform(int(states.attrs["dim"]))),
         regimes=found,
-        parameterisation=_attempt(lambda: parameterisation(trace, first_loss=random_loss)),
+        parameterisation=_attempt(lambda: parameterisation(trace, first_loss=mean)),
         within=within,
         lines=why
         if within is None
@@ -143,7 +162,11 @@ def analyse_free_energy(
         if within is None
         else _attempt(lambda: temperature_law(states, eps=eps, within=within, draws=draws, shuffles=0)),
         eps=eps,
-        bridge=why if within is None else _attempt(lambda: bridge(states, within=within, draws=draws)),
+        bridge=joined,
+        whole=joined
+        if isinstance(joined, str)
+        else _attempt(lambda: tuple(whole_gradient(states, line) for line in joined)),
+        steps=why if within is None else _attempt(lambda: step_reading(states, within=within)),
         decay=_of_converging(trace, chosen, temperature_decay),
         phase=_of_converging(trace, chosen, phase_exponents),
     )
@@ -154,6 +177,22 @@ def _attempt(make: Callable[[], Result]) -> Result | str:
         return make()
     except InputError as error:
         return str(error)
+
+
+def _regimes(states: xr.Dataset, trace: xr.Dataset, known: Mapping[int, float]) -> Regimes:
+    """Seed by seed, as each has its own head and with it its own loss at random directions."""
+    if "seed" not in states.dims:
+        return regimes(states, trace, random_loss=next(iter(known.values()), None))
+    seeds = [int(seed) for seed in states["seed"].values]
+    each = [
+        regimes(states.sel(seed=[seed]), trace.sel(seed=[seed]), random_loss=known.get(seed))
+        for seed in seeds
+    ]
+    alike = len({one.verdict for one in each}) == 1
+    told = (f"seed {seed}: {one.verdict}" for seed, one in zip(seeds, each, strict=True))
+    verdict = f"each of {len(seeds)} seeds: {each[0].verdict}" if alike else "; ".join(told)
+    points = xr.concat([one.points for one in each], "seed")
+    return Regimes(points.transpose(*states["status"].dims), verdict, all(one.in_order for one in each))
 
 
 def _equilibrium_range(found: Regimes) -> tuple[float, float] | None:

@@ -46,7 +46,7 @@ def make_free_energy_figures(
     f = findings
     makers: dict[str, Callable[[], Figure]] = {
         "over-time": lambda: energy_and_entropy_over_time(
-            _one_seed(f.trace), uniform_loss=f.random_loss, uniform_entropy=f.uniform_entropy
+            _one_seed(f.trace), uniform_loss=f.random_loss(), uniform_entropy=f.uniform_entropy
         ),
         "regimes": lambda: _regimes(f),
         "gradients": lambda: gradients_over_time(_few_rates(f)),
@@ -112,7 +112,7 @@ def _regimes(f: FreeEnergyFindings) -> Figure:
         raise InputError(f.regimes)
     with styled():
         figure = new_figure(6.4, 4.2)
-        regime_map(f.regimes, f.states, figure.subplots(), random_loss=f.random_loss)
+        regime_map(f.regimes, f.states, figure.subplots(), random_loss=f.random_loss())
     return figure
 
 
@@ -122,7 +122,7 @@ def _free_energy(
     return lambda: free_energy(
         f.states,
         line,
-        uniform_loss=f.random_loss,
+        uniform_loss=f.random_loss(line.at),
         uniform_entropy=f.uniform_entropy,
         published=published,
     )
@@ -164,16 +164,16 @@ _NARROW = ("regimes", "decay", "phase")
 CAPTIONS = {
     "over-time": (
         "Loss and entropy over the iterations",
-        "Training loss U and entropy S of the direction over the iterations, a colour for each ELR (FE figures "
-        "1 and 8). Dashed: the uniform law on the sphere. Entropies begin with the first full window.",
+        "Training loss U and entropy S of the direction over the iterations, a colour for each ELR (FE "
+        "figures 1 and 8). Dashed: the uniform law on the sphere. Entropies begin with the first window.",
     ),
     "free-energy": (
         "Loss and entropy, temperature, and free energy over the learning rate",
         "Left: stationary U and S over the ELR, hollow where a run is not stationary, dashed for the uniform "
         "law. Middle: the temperatures at which a state has the least free energy among its competitors; the "
-        "shade is the interval, triangles are states with one bound, dashes the fitted power law. Right: F = U "
-        "− T S at the states' own temperatures; a star is the state whose temperature it is, and lies at the "
-        "minimum (FE figures 2, 9 and 10).",
+        "shade is the interval, triangles are states with one bound, dashes the fitted power law. Right: F = "
+        "U − T S at the states' own temperatures; a star is the state whose temperature it is, and lies at "
+        "the minimum (FE figures 2, 9 and 10).",
     ),
     "gradients": (
         "Gradient norms and signal-to-noise ratio over the iterations",

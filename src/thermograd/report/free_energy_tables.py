@@ -19,6 +19,7 @@ __all__ = [
     "law_table",
     "phase_table",
     "regime_table",
+    "step_table",
     "temperature_table",
 ]
 
@@ -32,7 +33,8 @@ def regime_table(findings: FreeEnergyFindings) -> Table | str:
     rows = []
     for index in np.ndindex(words.shape):
         at = {str(n): float(words[n].values[i]) for n, i in zip(words.dims, index, strict=True)}
-        rows.append((place(at), str(words.values[index]), str(reasons.values[index])))
+        seed = f", seed {at.pop('seed'):g}" if "seed" in at else ""
+        rows.append((place(at) + seed, str(words.values[index]), str(reasons.values[index])))
     return Table("regimes", "The regime of every run", ("run", "regime", "why"), tuple(rows), prose=True)
 
 
@@ -90,8 +92,8 @@ def law_table(findings: FreeEnergyFindings, published: Iterable[PublishedTempera
         )
     columns = ("what", "slack", "c", "a of T = c ELR^a", "ELRs", "states", "chance")
     note = (
-        "States: with both bounds, of those in the range. Chance: how often shuffled entropies have as long a "
-        "stretch with as many estimates."
+        "States: with both bounds, of those in the range. Chance: how often shuffled entropies have as long "
+        "a stretch with as many estimates."
     )
     return Table("temperature-laws", "Power laws of the temperature", columns, tuple(rows), note)
 
@@ -102,7 +104,15 @@ def _law(line: TemperatureLine, name: str) -> tuple[str, ...]:
     chance = number(line.chance, 2)
     slack = str(line.points.attrs["slack"])
     if line.law is None:
-        return (name, slack, "–", "–", f"{number(line.stretch[0])} to {number(line.stretch[1])}", states, chance)
+        return (
+            name,
+            slack,
+            "–",
+            "–",
+            f"{number(line.stretch[0])} to {number(line.stretch[1])}",
+            states,
+            chance,
+        )
     law = line.law
     exponent = with_error(law.exponent, law.exponent_se)
     coefficient = with_error(law.coefficient, law.coefficient_se)
@@ -114,14 +124,19 @@ def bridge_table(findings: FreeEnergyFindings) -> Table | str:
     if isinstance(findings.bridge, str):
         return findings.bridge
     rows = []
-    for line in findings.bridge:
+    for k, line in enumerate(findings.bridge):
         for i in range(line.points.sizes["elr"]):
             p = line.points.isel(elr=i)
             pairs = ("noise", "minimum", "slope", "minimum_ratio", "slope_ratio")
             cells = (with_error(float(p[name]), float(p[f"{name}_se"])) for name in pairs)
-            rows.append((number(float(p["elr"])), _seed(line.at), *cells, "yes" if p["overlaps"] else "no"))
+            whole = "–"
+            if not isinstance(findings.whole, str):
+                q = findings.whole[k].isel(elr=i)
+                whole = with_error(float(q["slope_ratio"]), float(q["slope_ratio_se"]))
+            overlaps = "yes" if p["overlaps"] else "no"
+            rows.append((number(float(p["elr"])), _seed(line.at), *cells, whole, overlaps))
         means = (f"{m.value:.3g} ± {m.se:.1g}" if m else "–" for m in (line.minimum, line.slope))
-        rows.append(("mean", _seed(line.at), "", "", "", *means, ""))
+        rows.append(("mean", _seed(line.at), "", "", "", *means, "", ""))
     columns = (
         "ELR",
         "seed",
@@ -130,10 +145,37 @@ def bridge_table(findings: FreeEnergyFindings) -> Table | str:
         "dU/dS",
         "free energy / noise",
         "dU/dS / noise",
+        "dU/dS / whole gradient",
         "noise in the band",
     )
-    note = "T of the noise: ELR σ²/2 with σ² = Tr Σ / (d − 1). Means are geometric, weighted by the errors."
+    note = (
+        "T of the noise: ELR σ²/2 with σ² = Tr Σ / (d − 1). T of the whole gradient: ELR E|g|² / 2(d − 1), "
+        "which takes the mean gradient for noise too. Means are geometric, weighted by the errors."
+    )
     return Table("bridge", "Two temperatures of the same runs", columns, tuple(rows), note)
+
+
+def step_table(findings: FreeEnergyFindings) -> Table | str:
+    """How the entropy follows the length of a step."""
+    if isinstance(findings.steps, str):
+        return findings.steps
+    words = {"step": "the volume of a step", "law": "more than a step", "undecided": "undecided"}
+    rows = tuple(
+        (
+            f"seed {one.at['seed']:g}" if "seed" in one.at else "all states",
+            with_error(one.slope, one.slope_se),
+            number(one.scatter, 2),
+            str(one.n),
+            words[one.word],
+        )
+        for one in findings.steps
+    )
+    columns = ("line", "slope b", "scatter [nats]", "states", "what S is")
+    note = (
+        "S / (d − 1) = a + b log(ELR √E|g|²): b = 1 where nearest neighbours among consecutive iterates read "
+        "the length of a step, 1/2 for the stationary law of a cold gas."
+    )
+    return Table("step-reading", "What the entropy reads", columns, rows, note)
 
 
 def decay_table(findings: FreeEnergyFindings) -> Table | str:
@@ -161,8 +203,8 @@ def phase_table(findings: FreeEnergyFindings) -> Table | str:
         rows.append((number(run.at["elr"]), _seed(run.at), exponent, plain, run.verdict))
     columns = ("ELR", "seed", "exponent", "by plain regression", "in words")
     note = (
-        "The exponent is the ratio of both slopes over log t; plain regression, as published, is too small by "
-        "the noise of |E g|."
+        "The exponent is the ratio of both slopes over log t; plain regression, as published, is too small "
+        "by the noise of |E g|."
     )
     return Table("phase", "Exponents of E|g| ~ |E g|^a", columns, tuple(rows), note, prose=True)
 

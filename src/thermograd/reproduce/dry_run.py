@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from thermograd.errors import FailedWorkError
+from thermograd.memory import available_bytes
 from thermograd.protocol import Grid
 from thermograd.reproduce.choice import images_at_hand
+from thermograd.reproduce.costs import Speed, cost, step_flops
 from thermograd.reproduce.presets import Setup
 from thermograd.sweep import Estimate, Plan, estimate
+from thermograd.sweep.footprint import group_bytes
+from thermograd.sweep.timing import timings
+from thermograd.training.execution import Execution
+from thermograd.training.spec import TrainSpec
 
 __all__ = ["DryRun", "dry_run", "grid_text"]
 
+_SHARE = 0.8  # of the free memory, as sweeps allow themselves
+_HEAVY, _LIGHT = 2e10, 5e9
+"""Operations of an iteration: more take seconds on a core; fewer are soon measured."""
 _RECORDS = 256
 _CIFAR_FILES = {
     "cifar10": ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"),
@@ -98,14 +110,64 @@ def dry_run(
 
     """
     if images_at_hand(data):
-        return DryRun(setup, estimate(setup.plan(data), folder, workers, device=device), note)
+        return _estimated(setup, setup.plan(data), folder, workers, device, [note])
     with tempfile.TemporaryDirectory(prefix="thermograd-") as place:
         _write_random_images(setup.data, Path(place))
         grids = tuple((grid, replace(template, data=place, subset=None)) for grid, template in setup.grids)
         # Nothing can have been done without the images, so that no results are looked for.
-        found = estimate(Plan(grids, "0" * 64, setup.seeds), Path(place) / "none", workers, device=device)
-    assumed = f"the images {setup.data} are not here: an iteration was measured on random ones"
-    return DryRun(setup, found, "; ".join(filter(None, (note, assumed))))
+        plan = Plan(grids, "0" * 64, setup.seeds)
+        assumed = f"the images {setup.data} are not here: an iteration was measured on random ones"
+        return _estimated(setup, plan, Path(place) / "none", workers, device, [note, assumed])
+
+
+def _estimated(
+    setup: Setup, plan: Plan, folder: Path, workers: int | None, device: str, notes: list[str]
+) -> DryRun:
+    needed = (workers or 1) * max(group_bytes(template, 1) for _, template in plan.grids)
+    fits = needed <= _SHARE * available_bytes()
+    if fits and _operations(plan.specs()[0]) <= _HEAVY:
+        found = estimate(plan, folder, workers, device=device)
+    else:
+        found, how = _by_operations(setup, plan.specs()[0], workers or 1, device)
+        tight = "" if fits else f"it cannot be run here: {needed / 1e9:.3g} GB of memory are not free"
+        notes = [*notes, how, tight]
+    return DryRun(setup, found, "; ".join(filter(None, notes)))
+
+
+def _by_operations(setup: Setup, spec: TrainSpec, workers: int, device: str) -> tuple[Estimate, str]:
+    """The estimate of a setup too large to be tried: a narrower network's iteration, by its operations."""
+    narrow = spec
+    while narrow.width > 1 and _operations(narrow) > _LIGHT:
+        narrow = replace(narrow, width=narrow.width // 2)
+    with closing(timings(narrow, [Execution(device=device)], 1.0)) as measuring:
+        timing = next(measuring, None)
+    if timing is None:
+        raise FailedWorkError("the time of an iteration could not be measured: the process that did died")
+    timing = replace(timing, seconds=timing.seconds * _operations(spec) / _operations(narrow))
+    how = "" if narrow == spec else f"the iteration is that of width {narrow.width} times its operations"
+    found = cost(setup, Speed(timing.seconds), workers=workers)
+    estimated = Estimate(
+        runs=found.runs,
+        reused=0,
+        groups=found.runs,
+        workers=workers,
+        execution=timing.execution,
+        picked="every run has its own network",
+        step_seconds=timing.seconds,
+        seconds=found.seconds,
+        worker_bytes=found.memory_bytes / workers,
+        all_bytes=found.memory_bytes,
+        free_memory_bytes=float(available_bytes()),
+        trace_bytes=found.trace_bytes,
+        checkpoint_bytes=found.checkpoint_bytes,
+        free_disk_bytes=float(shutil.disk_usage(tempfile.gettempdir()).free),
+    )
+    return estimated, how
+
+
+def _operations(spec: TrainSpec) -> float:
+    channels, side = (1, 8) if spec.data == "digits" else (3, 32)
+    return step_flops(spec.architecture, spec.width, channels, side, spec.batch_size)
 
 
 def grid_text(grid: Grid) -> str:

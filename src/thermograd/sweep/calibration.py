@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 
 from thermograd.errors import FailedWorkError, InputError
 from thermograd.memory import available_bytes
-from thermograd.sweep.footprint import group_bytes
+from thermograd.sweep.engines import cores
+from thermograd.sweep.footprint import gpu_bytes, group_bytes
+from thermograd.sweep.gpus import free_gpu_bytes, gpu_count
 from thermograd.sweep.plan import Plan
 from thermograd.sweep.status import duration
 from thermograd.sweep.task import group_size
@@ -20,12 +22,18 @@ from thermograd.training.execution import Execution, groups
 from thermograd.training.schedule import log_steps
 from thermograd.training.spec import TrainSpec
 
-__all__ = ["Choice", "choose", "iterations", "settle", "sweep_seconds"]
+__all__ = ["UNMEASURED_ON_GPU", "Choice", "choose", "iterations", "settle", "sweep_seconds"]
 
-_CANDIDATES = (4, 8, 16)
+_CANDIDATES = (2, 4, 8, 16)
+_GPU_CANDIDATES = (8, 32, 64, 128, 256)
+"""A GPU is busy only with many small networks at once."""
+UNMEASURED_ON_GPU = 64
+"""Runs that share a network on GPUs of other machines, which cannot be asked from here."""
 _TINY = 50_000
 """Iterations of a sweep below which measuring would cost more than it could save."""
 _MEASURE_SECONDS = 0.7
+_ROOM = 0.8
+"""Part of the free memory that may be used."""
 _BUDGET, _BUDGET_SHARE = 10.0, 0.05
 _WORTH = 0.97
 """A larger group must be faster by this much: smaller ones lose less when a worker dies."""
@@ -40,19 +48,26 @@ class Choice:
     timings: tuple[Timing, ...] = ()
 
 
-def settle(plan: Plan, waiting: Sequence[TrainSpec], workers: int, device: str) -> tuple[Plan, str]:
+def settle(plan: Plan, waiting: Sequence[TrainSpec], workers: int, local: bool = True) -> tuple[Plan, str]:
     """The plan with its execution known, and what to say about it: nothing if it was known before."""
     if plan.execution is not None and plan.picked:
         return plan, ""
-    choice = choose(plan.execution, waiting, workers, device)
+    choice = choose(plan.execution, waiting, workers, plan.device or "cpu", local)
     return replace(plan, execution=choice.execution, picked=choice.words), choice.words
 
 
-def choose(asked: Execution | None, waiting: Sequence[TrainSpec], workers: int, device: str) -> Choice:
+def choose(
+    asked: Execution | None,
+    waiting: Sequence[TrainSpec],
+    workers: int,
+    device: str,
+    local: bool = True,
+) -> Choice:
     """Pick how many runs share a network, by the time that the whole sweep would take.
 
-    Candidates are 1 and 4, 8, 16, none so large that workers are left idle or memory is short. Measuring
-    takes ten seconds at most, and one part in twenty of the sweep.
+    Candidates are 1 and 2, 4, 8, 16 - on a GPU 8, 32, 64, 128, 256 - none so large that workers are left idle
+    or memory is short. Measuring takes ten seconds at most, and one part in twenty of the sweep. What other
+    machines' GPUs take is not measured: there it is 64.
 
     Parameters
     ----------
@@ -64,6 +79,8 @@ def choose(asked: Execution | None, waiting: Sequence[TrainSpec], workers: int, 
         Groups worked on at once.
     device
         Where the networks are computed.
+    local
+        Whether that is on this machine.
 
     """
     longest = max(waiting, key=iterations)
@@ -71,11 +88,13 @@ def choose(asked: Execution | None, waiting: Sequence[TrainSpec], workers: int, 
         execution = _resolved(asked, longest)
         return Choice(execution, f"{_named(execution)}, as asked for")
     single = Execution(1, device=device)
-    room = 0.8 * available_bytes() / max(1, workers)
+    share = math.ceil(len(waiting) / workers)
+    if not local and device != "cpu":
+        execution = _resolved(Execution(min(UNMEASURED_ON_GPU, share), device=device), longest)
+        return Choice(execution, f"{_named(execution)}: not measured, the GPUs are on other machines")
+    sizes = _GPU_CANDIDATES if device.startswith("cuda") else _CANDIDATES
     candidates = [
-        Execution(n, device=device)
-        for n in _CANDIDATES
-        if n <= math.ceil(len(waiting) / workers) and group_bytes(longest, n) <= room
+        Execution(n, device=device) for n in sizes if n <= share and _fits(longest, n, workers, device, local)
     ]
     if sum(map(iterations, waiting)) < _TINY:
         execution = _resolved(single, longest)
@@ -93,14 +112,27 @@ def choose(asked: Execution | None, waiting: Sequence[TrainSpec], workers: int, 
     for timing in found[1:]:
         if sweep_seconds(waiting, workers, timing) < _WORTH * sweep_seconds(waiting, workers, best):
             best = timing
+    here = "here" if local else "on this machine, not on the cluster"
     measured = ", ".join(f"{t.execution.replicas}: {1e3 * t.per_run:.3g} ms" for t in found)
     total = duration(sweep_seconds(waiting, workers, best))
     return Choice(
         best.execution,
         f"{_named(best.execution)}: the shortest sweep, about {total} with {workers} workers, by the time of "
-        f"an iteration of each run measured here ({measured})",
+        f"an iteration of each run measured {here} ({measured})",
         tuple(found),
     )
+
+
+def _fits(spec: TrainSpec, replicas: int, workers: int, device: str, local: bool) -> bool:
+    """Whether all workers have room for such groups, in the memory of the machine or of its GPUs."""
+    # Of other machines nothing is known: as many workers as this one has cores are taken to share one.
+    beside = workers if local else min(workers, cores())
+    if group_bytes(spec, replicas, device=device) > _ROOM * available_bytes() / max(1, beside):
+        return False
+    if not device.startswith("cuda"):
+        return True
+    beside = math.ceil(workers / max(1, gpu_count(device)))
+    return gpu_bytes(spec, replicas) <= _ROOM * free_gpu_bytes(device) / beside
 
 
 def _measure(

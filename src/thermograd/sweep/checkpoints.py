@@ -55,10 +55,10 @@ class Checkpoints:
             return None  # of runs that nobody remembers: of no use
 
     def found(self) -> list[KeptGroup]:
-        """Every checkpoint whose runs are known, those furthest on first."""
+        """Every checkpoint whose runs are known, those furthest on first, and of these the smallest."""
         keys = sorted({path.name.split(".")[0] for path in self._place.glob("[!.]*")})
         kept = [group for group in map(self.of, keys) if group is not None]
-        return sorted(kept, key=lambda group: -group.done)
+        return sorted(kept, key=lambda group: (-group.done, len(group.keys)))
 
     def clear(self, key: str) -> None:
         """Delete the state of a group."""

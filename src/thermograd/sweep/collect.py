@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thermograd.errors import FailedWorkError
+from thermograd.sweep.failures import no_space_is_failed_work
 from thermograd.sweep.plan import Plan
 from thermograd.sweep.status import point_states
 from thermograd.sweep.store import RunStore
@@ -35,8 +36,14 @@ def collect(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
     store = RunStore(folder)
     finished = store.finished()
     keys = {spec: plan.key(spec) for spec in plan.specs()}
-    done = {spec: store.load(key) for spec, key in keys.items() if key in finished}
+    done, damaged = {}, {}
+    for spec, key in keys.items():
+        if key in finished and not (damage := store.damage(key)):
+            done[spec] = store.load(key)
+        elif key in finished:
+            damaged[spec] = damage
     missing = {point.spec: point.reason for point in point_states(plan, folder) if point.spec not in done}
+    missing |= damaged
     if not done:
         reasons = "; ".join(sorted(set(missing.values())))
         raise FailedWorkError(f"{folder} has no finished run ({reasons})")
@@ -57,12 +64,20 @@ def collect(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:
 
 
 def finish(plan: Plan, folder: Path) -> list[Path]:
-    """Write each protocol's trace and stationary states beside the runs; return the files of the states."""
+    """Write each protocol's trace and stationary states beside the runs; return the files of the states.
+
+    Raises
+    ------
+    FailedWorkError
+        If no run of the plan has finished, or the disk is full.
+
+    """
     from thermograd.states import save, stationary
 
     written = []
-    for protocol, trace in collect(plan, folder).items():
-        save(trace, folder / f"trace-{protocol}.nc")
-        written.append(folder / f"states-{protocol}.nc")
-        save(stationary(trace), written[-1])
+    with no_space_is_failed_work():
+        for protocol, trace in collect(plan, folder).items():
+            save(trace, folder / f"trace-{protocol}.nc")
+            written.append(folder / f"states-{protocol}.nc")
+            save(stationary(trace), written[-1])
     return written

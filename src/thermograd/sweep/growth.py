@@ -48,12 +48,17 @@ def grown(there: Plan, asked: Plan, path: Path) -> Plan:
         hashes = {there.seeds[0]: there.data_sha256, asked.seeds[0]: asked.data_sha256} | hashes
     # Until it is picked, nothing has been done with it: its kernel is not known yet.
     settled = there if there.picked or asked.execution is None else asked
+    device = there.device if there.picked else asked.device or there.device
+    execution = settled.execution
+    if execution is not None and device:
+        execution = replace(execution, device=device)
     return replace(
         asked,
         data_sha256=there.data_sha256,
         subset_sha256=tuple(sorted(hashes.items())),
-        execution=settled.execution,
+        execution=execution,
         picked=settled.picked,
+        device=device,
     )
 
 
@@ -82,10 +87,13 @@ def _difference(there: Plan, asked: Plan) -> str:
 
 
 def _other_execution(there: Plan, asked: Plan) -> str:
+    if there.picked and asked.device and there.device != asked.device:
+        return f"device is {asked.device!r}, and it holds {there.device!r}"
     if there.execution is None or asked.execution is None:
         return ""
     old, new = there.execution.to_dict(), asked.execution.to_dict()
-    for field, value in new.items():
+    for field in ("replicas", "kernel"):
+        value = new[field]
         if old[field] != value and "auto" not in (old[field], value):
             return f"{field} is {value!r}, and it holds {old[field]!r}"
     return ""

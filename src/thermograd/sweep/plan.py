@@ -38,6 +38,8 @@ class Plan:
         How the runs are carried out; ``None``: to be picked when the sweep begins, and kept from there on.
     picked
         Why this execution, in words.
+    device
+        Where networks are computed; that of the execution, once there is one; empty: to be said.
 
     """
 
@@ -47,6 +49,7 @@ class Plan:
     subset_sha256: tuple[tuple[int, str], ...] = ()
     execution: Execution | None = None
     picked: str = ""
+    device: str = ""
 
     def __post_init__(self) -> None:
         names = [grid.protocol.__name__ for grid, _ in self.grids]
@@ -62,6 +65,8 @@ class Plan:
         grids = tuple((grid, replace(template, seed=min(seeds))) for grid, template in self.grids)
         object.__setattr__(self, "seeds", tuple(sorted(seeds)))
         object.__setattr__(self, "grids", grids)
+        if self.execution is not None:
+            object.__setattr__(self, "device", self.execution.device)
 
     @property
     def protocols(self) -> tuple[str, ...]:
@@ -86,16 +91,43 @@ class Plan:
         """The content address of one of the runs."""
         return spec.key(self.images_sha256(spec.seed))
 
+    def on(self, device: str | None) -> Plan:
+        """The same plan on a device; ``None``: on its own.
+
+        Raises
+        ------
+        InputError
+            If the plan says another one.
+
+        """
+        if device is None or device == self.device:
+            return self
+        if self.execution is not None:
+            raise InputError(f"device is {device!r}, and the plan's execution has {self.device!r}")
+        return replace(self, device=device)
+
+    def continuing(self, folder: Path) -> Plan:
+        """The plan with what the folder already decided; writes nothing.
+
+        Raises
+        ------
+        InputError
+            As `save`, if it cannot be continued.
+
+        """
+        from thermograd.sweep.growth import grown
+
+        path = folder / PLAN_FILE
+        return grown(Plan.load(folder), self, path) if path.exists() else self
+
     def save(self, folder: Path) -> Plan:
         """Write the plan into a sweep's folder; returns it with what the folder already decided.
 
         A plan that is there already may grow by grid values, seeds and protocols, and keeps its execution;
         any other difference is refused by name.
         """
-        from thermograd.sweep.growth import grown
-
         path = folder / PLAN_FILE
-        plan = grown(Plan.load(folder), self, path) if path.exists() else self
+        plan = self.continuing(folder)
         text = json.dumps(plan._to_dict(), indent=1, sort_keys=True) + "\n"
         if not path.exists() or path.read_text() != text:
             atomic_write(path, text)
@@ -124,6 +156,7 @@ class Plan:
                 tuple((int(seed), digest) for seed, digest in plain.get("subset_sha256", ())),
                 None if execution is None else Execution(**execution),
                 plain.get("picked", ""),
+                plain.get("device", ""),
             )
         except FileNotFoundError:
             raise InputError(f"{path} does not exist; expected the folder of a sweep") from None
@@ -140,6 +173,7 @@ class Plan:
             "seeds": list(self.seeds),
             "execution": None if self.execution is None else self.execution.to_dict(),
             "picked": self.picked,
+            "device": self.device,
             "grids": [
                 {"protocol": grid.protocol.__name__, "axes": dict(grid.axes), "template": template.to_dict()}
                 for grid, template in self.grids

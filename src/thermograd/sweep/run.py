@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from thermograd.errors import InputError
+from thermograd.errors import FailedWorkError, InputError
 from thermograd.extras import require
 from thermograd.sweep.calibration import settle
 from thermograd.sweep.checkpoints import Checkpoints
-from thermograd.sweep.engines import Engine, Processes, Serial
+from thermograd.sweep.device import check_device, is_local
+from thermograd.sweep.engines import Engine, Processes
 from thermograd.sweep.engines.base import POLL_SECONDS
+from thermograd.sweep.failures import no_space_is_failed_work
 from thermograd.sweep.footprint import fitting_workers
 from thermograd.sweep.heartbeat import beats, clear_beats
 from thermograd.sweep.images import clear_images
+from thermograd.sweep.lives import Lives
 from thermograd.sweep.plan import Plan
 from thermograd.sweep.stopping import stop_asked
 from thermograd.sweep.store import RunStore
@@ -26,7 +29,8 @@ from thermograd.sweep.task import End, Outcome, Task, form_tasks
 __all__ = ["SweepSummary", "run_plan"]
 
 _LIVES = 2
-"""A group whose worker died is tried again this often in all before its runs go on alone, or are given up."""
+"""A group whose worker died is tried this often in all, without its checkpoint having advanced in between,
+before its runs go on alone, or are given up."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def run_plan(
     *,
     workers: int | None = None,
     engine: Engine | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     checkpoint_seconds: float = 300.0,
     on_progress: Callable[[int, int], None] | None = None,
     on_message: Callable[[str], None] | None = None,
@@ -77,7 +81,7 @@ def run_plan(
     engine
         Who carries out the runs; default: a pool of processes here.
     device
-        Where networks are computed, if the plan leaves it open.
+        Where networks are computed; default: what the plan says, or the folder, or else ``"cpu"``.
     checkpoint_seconds
         Time between two checkpoints of a group.
     on_progress
@@ -88,8 +92,10 @@ def run_plan(
     Raises
     ------
     InputError
-        If the folder cannot be written, the disk is full, the runs do not fit into memory, the folder holds a
-        plan that this one does not continue, or the data changed. Finished runs stay.
+        If the folder cannot be written, the device is not there, the runs do not fit into memory, the folder
+        holds a plan that this one does not continue, or the data changed.
+    FailedWorkError
+        If the disk is full, or a worker could not read or write a file. Finished runs and checkpoints stay.
 
     """
     require("train")
@@ -97,16 +103,22 @@ def run_plan(
         raise InputError(f"workers is {workers}; expected at least 1")
     say = on_message or (lambda message: None)
     store = RunStore(folder)
-    with store.locked(), stop_asked() as asked:
+    plan = plan.on(device)
+    check_device(plan.device or "cpu", engine)
+    with no_space_is_failed_work(), store.locked(), stop_asked() as asked:
+        plan = plan.continuing(folder)
+        plan = plan if plan.device else plan.on("cpu")
+        check_device(plan.device, engine)  # the folder may say another
         plan = plan.save(folder)
         clear_beats(folder)
         store.clear_halves()
         specs = {plan.key(spec): spec for spec in plan.specs()}
+        _set_aside_damaged(store, set(specs), say)
         waiting = set(specs) - store.finished()
         if not waiting:
             return SweepSummary(len(specs), 0, 0, False)
         count = _places(plan, engine, workers, lambda message: None)
-        plan, words = settle(plan, [specs[key] for key in specs if key in waiting], count, device)
+        plan, words = settle(plan, [specs[key] for key in specs if key in waiting], count, is_local(engine))
         plan = plan.save(folder)
         if words:
             say(words)
@@ -116,9 +128,9 @@ def run_plan(
         drive = _Drive(plan, folder, waiting, deque(tasks), asked, on_progress, say)
         drive.through(engine)
         done = len(waiting & store.finished())
-        if drive.fatal:
+        if drive.fatal is not None:
             kept = len(specs) - len(waiting) + done
-            raise InputError(f"{drive.fatal}; {kept} finished runs are kept, run again to go on")
+            raise type(drive.fatal)(f"{drive.fatal}; {kept} finished runs are kept, run again to go on")
         interrupted = asked() and done + drive.failed < len(waiting)
         return SweepSummary(len(specs) - len(waiting), done, drive.failed, interrupted)
 
@@ -127,8 +139,14 @@ def _places(plan: Plan, engine: Engine | None, workers: int | None, say: Callabl
     """How many groups are worked on at once; those of this machine must fit into its memory."""
     if engine is None:
         return fitting_workers(plan, workers, say)
-    here = isinstance(engine, Processes | Serial)
-    return fitting_workers(plan, engine.workers, say) if here else engine.workers
+    return fitting_workers(plan, engine.workers, say) if is_local(engine) else engine.workers
+
+
+def _set_aside_damaged(store: RunStore, keys: set[str], say: Callable[[str], None]) -> None:
+    """A result that cannot be read is no result: its run is done again, and the sweep goes on."""
+    for key in sorted(keys & store.finished()):
+        if damage := store.damage(key):
+            say(f"warning: {damage}: set aside as {store.set_aside(key).name}, its run is done again")
 
 
 @dataclass
@@ -143,8 +161,9 @@ class _Drive:
     on_progress: Callable[[int, int], None] | None
     say: Callable[[str], None]
     failed: int = 0
-    fatal: str = ""
-    deaths: Counter[str] = field(default_factory=Counter)
+    fatal: InputError | FailedWorkError | None = None
+    lives: Lives = field(default_factory=Lives)
+    split: set[str] = field(default_factory=set)
     said: set[str] = field(default_factory=set)
     shown: float = 0.0
 
@@ -166,7 +185,7 @@ class _Drive:
     def poll(self) -> bool:
         """Show how far it is; say whether to stop."""
         self.show()
-        return bool(self.fatal) or self.asked()
+        return self.fatal is not None or self.asked()
 
     def take(self, outcome: Outcome) -> None:
         """What an outcome means for the runs of its task."""
@@ -178,10 +197,11 @@ class _Drive:
         if end is End.DONE:
             self.open -= set(task.keys)
         elif end is End.FATAL:
-            self.fatal = self.fatal or outcome.reason
+            self.fatal = self.fatal or FailedWorkError(outcome.reason)
+        elif end is End.REFUSED:
+            self.fatal = self.fatal or InputError(outcome.reason)
         elif end is End.DIED:
-            self.deaths[task.key] += 1
-            if self.deaths[task.key] < _LIVES:
+            if self.lives.lose(task) < _LIVES:
                 self.tasks.append(task)
             else:
                 how = f"{outcome.reason}: out of memory, or killed"
@@ -190,15 +210,18 @@ class _Drive:
             self.give_up(task, outcome.reason)
 
     def give_up(self, task: Task, reason: str) -> None:
-        """A group goes on one by one, so that one bad run takes no other with it; a single run has failed."""
-        Checkpoints(self.folder).clear(task.key)
+        """A group goes on one by one, so that one bad run takes no other with it; a single run has failed.
+
+        Its checkpoint is kept: whatever it was, the next session goes on from there.
+        """
         if len(task.keys) > 1:
+            self.split.add(task.key)
             self.tasks.extend(task.alone(self.open))
             return
         try:
             self.store.note_failure(task.keys[0], task.specs[0], reason)
         except InputError as error:
-            self.fatal = self.fatal or str(error)
+            self.fatal = self.fatal or FailedWorkError(str(error))
         self.open.discard(task.keys[0])
         self.failed += 1
 
@@ -208,10 +231,15 @@ class _Drive:
             return
         self.shown = time.monotonic()
         done = sum(steps for key, steps in self.steps.items() if key not in self.open)
-        if not now:
-            for beat in beats(self.folder).values():
-                done += sum(min(beat.done, self.steps[key]) for key in beat.runs if key in self.open)
-        self.on_progress(done, sum(self.steps.values()))
+        # What lies in checkpoints is done too, before it is gone on with and when the sweep is interrupted.
+        reached: dict[str, int] = {}
+        parts = [(beat.key, beat.runs, beat.done) for beat in beats(self.folder).values()]
+        parts += [(kept.key, kept.keys, kept.done) for kept in Checkpoints(self.folder).found()]
+        for group, runs, iterations in parts:
+            if group not in self.split:
+                for key in self.open.intersection(runs):
+                    reached[key] = max(reached.get(key, 0), min(iterations, self.steps[key]))
+        self.on_progress(done + sum(reached.values()), sum(self.steps.values()))
 
     def clean(self) -> None:
         """Leave results, notes and checkpoints that are of use, and nothing else."""

@@ -10,7 +10,7 @@ from typing import Any
 from thermograd.sweep.checkpoints import Checkpoints, KeptGroup
 from thermograd.sweep.heartbeat import Beat, beats
 from thermograd.sweep.plan import Plan
-from thermograd.sweep.store import RunStore
+from thermograd.sweep.store import DamagedResultError, RunStore
 from thermograd.training.spec import TrainSpec
 
 __all__ = ["PointState", "SweepStatus", "point_states", "sweep_status"]
@@ -127,11 +127,11 @@ def point_states(plan: Plan, folder: Path) -> list[PointState]:
     for spec in plan.specs():
         key = plan.key(spec)
         if key in finished:
-            states.append(_ended(spec, *store.outcome(key), store.warnings(key)))
+            states.append(_ended(spec, store, key))
         elif key in alive:
             states.append(_running(spec, alive[key]))
         elif (reason := store.failure(key)) is not None:
-            states.append(PointState(spec, "failed", reason))
+            states.append(_failed(spec, reason, kept.get(key)))
         elif key in kept:
             states.append(_interrupted(spec, kept[key]))
         else:
@@ -139,7 +139,12 @@ def point_states(plan: Plan, folder: Path) -> list[PointState]:
     return states
 
 
-def _ended(spec: TrainSpec, outcome: str, reason: str, warnings: tuple[str, ...]) -> PointState:
+def _ended(spec: TrainSpec, store: RunStore, key: str) -> PointState:
+    try:
+        outcome, reason = store.outcome(key)
+    except DamagedResultError as error:
+        return PointState(spec, "pending", f"{error}; the run will be done again")
+    warnings = store.warnings(key)
     if outcome == "done":
         return PointState(spec, "finished", "; ".join(warnings), 1.0, warnings=warnings)
     return PointState(spec, outcome, reason, 1.0, warnings=warnings)
@@ -154,6 +159,13 @@ def _running(spec: TrainSpec, beat: Beat) -> PointState:
     said = f"{fraction:.0%}{pace}{ends}, on {beat.worker}"
     reason = "; ".join([said, *beat.warnings])
     return PointState(spec, "running", reason, fraction, speed, left, beat.worker, beat.warnings)
+
+
+def _failed(spec: TrainSpec, reason: str, group: KeptGroup | None) -> PointState:
+    if group is None:
+        return PointState(spec, "failed", reason)
+    fraction = group.done / group.total
+    return PointState(spec, "failed", f"{reason}; a checkpoint at {fraction:.0%} is kept", fraction)
 
 
 def _interrupted(spec: TrainSpec, group: KeptGroup) -> PointState:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from thermograd.sweep.plan import Plan
     from thermograd.sweep.status import PointState
 
-__all__ = ["RunStore"]
+__all__ = ["DamagedResultError", "RunStore"]
+
+_DAMAGE = (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError)
+"""What h5py raises at a file that is not whole, or not a trace."""
+
+
+class DamagedResultError(InputError):
+    """The file of a result is there and can be read, and is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,58 @@ class RunStore:
         return load(self.path(key))
 
     def outcome(self, key: str) -> tuple[str, str]:
-        """How a finished run ended, and why: a status reads these two words of each file and nothing else."""
+        """How a finished run ended, and why: a status reads these two words of each file and nothing else.
+
+        Raises
+        ------
+        DamagedResultError
+            If the file is not a whole trace.
+
+        """
         import h5py
 
+        content = self._content(key)
         try:
-            with h5py.File(self.path(key), "r") as file:
+            with h5py.File(content, "r") as file:
                 words = [file[name].asstr()[...].item() for name in ("outcome", "outcome_reason")]
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{self.path(key)}: cannot be read ({error}); expected a run's trace") from error
+        except _DAMAGE as error:
+            raise DamagedResultError(f"{self.path(key).name} is damaged ({_line(error)})") from error
         return str(words[0]), str(words[1])
+
+    def damage(self, key: str) -> str:
+        """What is wrong with the file of a result, all of it read; empty: nothing."""
+        import h5py
+
+        def read(_: str, item: object) -> None:
+            if isinstance(item, h5py.Dataset):
+                item[()]
+
+        content = self._content(key)
+        try:
+            self.outcome(key)
+            with h5py.File(content, "r") as file:
+                file.visititems(read)
+        except DamagedResultError as error:
+            return str(error)
+        except _DAMAGE as error:
+            return f"{self.path(key).name} is damaged ({_line(error)})"
+        return ""
+
+    def set_aside(self, key: str) -> Path:
+        """Rename a damaged result, so that its run is done again; returns where it lies now."""
+        aside = self.path(key).with_suffix(".nc.damaged")
+        self.path(key).replace(aside)
+        return aside
+
+    def _content(self, key: str) -> BytesIO:
+        """The bytes of a result: what goes wrong from here on is theirs, not the file server's."""
+        try:
+            return BytesIO(self.path(key).read_bytes())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(
+                f"{self.path(key)}: cannot be read ({reason}); expected a readable file"
+            ) from error
 
     def note_failure(self, key: str, spec: TrainSpec, reason: str) -> None:
         """Remember why a run failed."""
@@ -124,3 +175,7 @@ class RunStore:
             yield
         finally:
             lock.release()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

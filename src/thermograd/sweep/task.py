@@ -26,7 +26,8 @@ class End(Enum):
     STOPPED = "stopped on request; a checkpoint is kept where there is one"
     DIED = "the worker process died"
     LOST = "the machine that it ran on is gone"
-    FATAL = "something that stops the whole sweep: a full disk, changed images"
+    FATAL = "nowhere to write, which stops the whole sweep: a full disk, a file server that is gone"
+    REFUSED = "input that no run can be done with: changed images, a folder that is not shared"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from thermograd.errors import InputError
 from thermograd.sweep.checkpoints import Checkpoints, KeptGroup
+from thermograd.sweep.failures import system_error
 from thermograd.sweep.heartbeat import Heartbeat
 from thermograd.sweep.images import ChangedImagesError, sweep_images
 from thermograd.sweep.plan import PLAN_FILE
@@ -37,7 +37,6 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TOP_PAD_": "100000000",
 }
 
-_NO_PLACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 _MOST_WARNINGS = 10
 
 
@@ -61,11 +60,15 @@ def perform(task: Task, should_stop: Callable[[], bool], train: Trainer | None =
         Trains the group; default: `thermograd.training.group.train_group`.
 
     """
-    if not (task.folder / PLAN_FILE).exists():
-        return Outcome(task, End.FATAL, f"{task.folder} cannot be seen by a worker; expected a shared folder")
-    if not _waiting(task):
-        Checkpoints(task.folder).clear(task.key)
-        return Outcome(task, End.DONE)
+    try:
+        if not (task.folder / PLAN_FILE).exists():
+            reason = f"{task.folder} cannot be seen by a worker; expected a shared folder"
+            return Outcome(task, End.REFUSED, reason)
+        if not _waiting(task):
+            Checkpoints(task.folder).clear(task.key)
+            return Outcome(task, End.DONE)
+    except OSError as error:  # a file server that does not answer
+        return _failure(task, error)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
 
@@ -81,7 +84,7 @@ def perform(task: Task, should_stop: Callable[[], bool], train: Trainer | None =
             except _StopAskedError:
                 outcome = Outcome(task, End.STOPPED)
             except ChangedImagesError as error:
-                outcome = Outcome(task, End.FATAL, str(error))
+                outcome = Outcome(task, End.REFUSED, str(error))
             except Exception as error:
                 outcome = _failure(task, error)
         return replace(outcome, warnings=said())
@@ -162,14 +165,9 @@ def _waiting(task: Task) -> set[str]:
 
 
 def _failure(task: Task, error: Exception) -> Outcome:
-    """What an exception means: no place to write ends the sweep; anything else belongs to the runs."""
+    """What an exception means: trouble with files ends the sweep; anything else belongs to the runs."""
     reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _NO_PLACE:
-            return Outcome(task, End.FATAL, reason)
-        cause = cause.__cause__ or cause.__context__
-    return Outcome(task, End.FAILED, reason)
+    return Outcome(task, End.FAILED if system_error(error) is None else End.FATAL, reason)
 
 
 def _keep_warnings(outcome: Outcome, said: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from thermograd.entropy.estimate import EntropyEstimate
 from thermograd.entropy.gaussian_tangent import gaussian_tangent
 from thermograd.entropy.kozachenko_leonenko import kozachenko_leonenko
-from thermograd.entropy.von_mises_fisher import von_mises_fisher
+from thermograd.entropy.von_mises_fisher import SHORTEST, von_mises_fisher
 from thermograd.errors import InputError
 from thermograd.theory.queue_bias import queue_bias
 from thermograd.theory.vmf_limits import entropy_uniform
@@ -32,7 +32,6 @@ _CURVED = 0.12  # nats a dimension and unit of that: what curvature changes, mea
 _CROSSOVER = (0.05, 3.0)  # spacings at which neighbours in space and in time compete
 
 _LONG = 16.0  # correlation times: with fewer no Theiler window leaves enough
-_HOPELESS = 4.0
 _PLENTY = 5.0  # independent points a dimension, for a covariance
 
 
@@ -51,6 +50,8 @@ class Recommendation:
         something, and under which conditions is said in `reason`.
     reason
         In words.
+    otherwise
+        What to take where the sample itself makes the estimator refuse; ``None`` where none is left.
 
     """
 
@@ -58,10 +59,41 @@ class Recommendation:
     settings: dict[str, Any]
     absolute: bool
     reason: str
+    otherwise: Recommendation | None = None
 
     def __call__(self, x: Any) -> EntropyEstimate:
         """The estimate for directions ``x`` in time order, shape ``(n, d)``."""
         return self.estimator(x, **self.settings)
+
+    def first_answer(self, x: Any) -> tuple[Recommendation, EntropyEstimate]:
+        """The first of these recommendations whose estimator does not refuse ``x``, and what it says.
+
+        Parameters
+        ----------
+        x
+            Directions in time order, shape ``(n, d)``.
+
+        Raises
+        ------
+        InputError
+            When all refuse: the directions are none, or all the same.
+
+        Examples
+        --------
+        >>> x = np.cumsum(np.random.default_rng(0).standard_normal((400, 50)), axis=0)
+        >>> x /= np.linalg.norm(x, axis=1, keepdims=True)
+        >>> promised = recommend(400, 49, 40.0)
+        >>> found, _ = promised.first_answer(x)
+        >>> promised.estimator.__name__, found.estimator.__name__
+        ('von_mises_fisher', 'kozachenko_leonenko')
+
+        """
+        try:
+            return self, self(x)
+        except InputError:
+            if self.otherwise is None:
+                raise
+        return self.otherwise.first_answer(x)
 
 
 def recommend(n: int, dim: int, n_effective: float) -> Recommendation:
@@ -75,7 +107,7 @@ def recommend(n: int, dim: int, n_effective: float) -> Recommendation:
         Dimension of the sphere, ``d - 1``, at least 1.
     n_effective
         How many independent directions they are worth, ``n / T``, from 1 to ``n``:
-        :func:`thermograd.entropy.diagnose` tells.
+        ``independent`` of :func:`thermograd.entropy.diagnose`.
 
     Returns
     -------
@@ -110,15 +142,16 @@ def recommend(n: int, dim: int, n_effective: float) -> Recommendation:
         raise InputError(f"recommend: n_effective is {n_effective!r}; expected a number from 1 to n = {n}")
     time = n / n_effective
     worth = f"the queue is worth {n_effective:.3g} independent directions"
-    if n_effective < _HOPELESS:
-        return Recommendation(
-            kozachenko_leonenko,
-            {"manifold": "geodesic"},
-            False,
-            f"{worth}: it shows how far the weights diffuse, whatever the estimator. Differences between "
-            "states are entropies only at equal spacing in correlation times; at equal spacing in steps they "
-            "are up to twice too large. Take a longer queue",
-        )
+    diffusion = Recommendation(
+        kozachenko_leonenko,
+        {"manifold": "geodesic"},
+        False,
+        f"{worth}: it shows how far the weights diffuse, whatever the estimator. Differences between "
+        "states are entropies only at equal spacing in correlation times; at equal spacing in steps they "
+        "are up to twice too large. Take a longer queue",
+    )
+    if n_effective < SHORTEST:
+        return diffusion
     if n_effective >= _LONG and dim <= math.log2(n_effective):
         settings: dict[str, Any] = {"manifold": "geodesic"}
         if time < 1.5:
@@ -132,15 +165,8 @@ def recommend(n: int, dim: int, n_effective: float) -> Recommendation:
                 "nearest neighbours need no assumption about the law; they are sought outside a Theiler "
                 "window, since those in time measure the length of a step"
             )
-        return Recommendation(kozachenko_leonenko, settings, True, f"{worth} in {dim} dimensions: {reason}")
-    if n_effective >= _PLENTY * dim:
-        return Recommendation(
-            gaussian_tangent,
-            {},
-            True,
-            f"{worth} in {dim} dimensions, too few for neighbours to fill the space and enough for a "
-            "covariance: right for a law that is Gaussian about its mean, an upper bound for others",
-        )
+        reason = f"{worth} in {dim} dimensions: {reason}"
+        return Recommendation(kozachenko_leonenko, settings, True, reason, diffusion)
     reason = (
         f"{worth} in {dim} dimensions, too few for neighbours or a covariance: one number, the mean square "
         "spread, can be told. Right where the law is isotropic, an upper bound where it is not (the estimate "
@@ -150,7 +176,17 @@ def recommend(n: int, dim: int, n_effective: float) -> Recommendation:
         reason += (
             "; so short a queue is corrected for on average only, and reads slopes a few percent too large"
         )
-    return Recommendation(von_mises_fisher, {}, True, reason)
+    spread = Recommendation(von_mises_fisher, {}, True, reason, diffusion)
+    if n_effective >= _PLENTY * dim:
+        return Recommendation(
+            gaussian_tangent,
+            {},
+            True,
+            f"{worth} in {dim} dimensions, too few for neighbours to fill the space and enough for a "
+            "covariance: right for a law that is Gaussian about its mean, an upper bound for others",
+            spread,
+        )
+    return spread
 
 
 def corrected(estimate: EntropyEstimate, spacing: float) -> EntropyEstimate:
@@ -214,6 +250,10 @@ def corrected(estimate: EntropyEstimate, spacing: float) -> EntropyEstimate:
     ):
         if str(value) != right:
             raise InputError(f"{_OWNER}: the estimate has {name} = {value}; expected {right}")
+    if not estimate.absolute:
+        raise InputError(
+            f"{_OWNER}: the estimate is of unit vectors read as euclidean; expected manifold 'geodesic'"
+        )
     if manifold not in ("euclidean", "geodesic"):
         raise InputError(
             f"{_OWNER}: the estimate has manifold = {manifold!r}, whose bias depends on the axes; "

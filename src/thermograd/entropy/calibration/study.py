@@ -34,7 +34,7 @@ from thermograd.files import atomic_write
 
 __all__ = ["Case", "full_study", "load_record", "quick_study", "readings", "run_case"]
 
-VERSION = 2
+VERSION = 3
 """Raised when a change alters the numbers: files of an older version are made again."""
 
 Reading = Callable[[Any], EntropyEstimate]
@@ -198,7 +198,35 @@ def load_record(path: Path, case: Case, seed: int) -> Mapping[str, Any] | None:
     asked = _question(case, seed)
     if not isinstance(record, dict) or any(record.get(name) != value for name, value in asked.items()):
         return None
-    return record
+    return record if _whole(record, case) else None
+
+
+def _whole(record: dict[str, Any], case: Case) -> bool:
+    """Whether the readings are those of the case, each column with a number, or None, for every sample."""
+    columns = record.get("readings")
+    if not _is_number(record.get("entropy")) or not isinstance(columns, dict):
+        return False
+    if list(columns) != list(readings(case)):
+        return False
+    return all(
+        isinstance(column, dict)
+        and isinstance(column.get("absolute"), bool)
+        and isinstance(column.get("refused"), str)
+        and all(_is_column(column.get(name), case.repeats) for name in ("entropy", "se", "n_effective"))
+        for column in columns.values()
+    )
+
+
+def _is_column(values: object, repeats: int) -> bool:
+    return (
+        isinstance(values, list)
+        and len(values) == repeats
+        and all(value is None or _is_number(value) for value in values)
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 _SPANS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)

@@ -182,7 +182,8 @@ def check_neighbours(owner: str, n: int, k: int, period: float | None, theiler: 
         raise InputError(f"{owner}: k (how many neighbours) is {k!r}; expected an integer of at least 1")
     if isinstance(theiler, bool) or not isinstance(theiler, int | np.integer) or theiler < 0:
         raise InputError(f"{owner}: theiler (in samples) is {theiler!r}; expected an integer of at least 0")
-    if period is not None and not 0 < period < np.inf:
+    number = isinstance(period, int | float | np.number) and not isinstance(period, bool)
+    if period is not None and not (number and 0 < period < np.inf):
         raise InputError(f"{owner}: period is {period!r}; expected a positive number")
     # The middle point has theiler samples on either side, as far as there are any.
     middle = n // 2

@@ -24,8 +24,9 @@ from thermograd.entropy.neighbours.columns import Columns
 from thermograd.entropy.neighbours.follow import Growth, Pairs, follow, growth, nearest_of
 from thermograd.entropy.neighbours.gram import PartialGram
 from thermograd.entropy.neighbours.threads import blas_in_one_thread, thread_count
+from thermograd.memory import physical_bytes
 
-__all__ = ["search"]
+__all__ = ["search", "tile_bytes"]
 
 _DIRECT = (
     12.0  # time of one column of one pair followed, in columns of one pair of the Gram matrix (measured)
@@ -34,6 +35,7 @@ _PILOTS = 16  # pairs whose growth over the columns is looked at
 _BINS = 64  # quarter octaves of near distance over distance, for the plan
 _LEAST_TILE = 2**26  # bytes of Gram matrix that are always granted
 _SHARE = 4  # and of the data's size, one in so many
+_MEMORY = 8  # and of the machine's memory, however large the data: they may lie in a file
 _ROUND_OFF = 1 + 1e-12  # of a float64 sum of squares, generously
 
 
@@ -51,12 +53,12 @@ def search(
     theiler
         Pairs of rows no farther apart than this do not count.
     data_bytes
-        Size of the sample; the Gram matrix may take a quarter of it.
+        Size of the sample, by which :func:`tile_bytes` goes.
 
     """
     n = columns.n
     # A row of the matrix holds a float64 sum and a float32 product per point, and a square to be added.
-    rows = int(max(1, min(n, max(_LEAST_TILE, data_bytes // _SHARE) // (20 * n))))
+    rows = int(max(1, min(n, tile_bytes(data_bytes) // (20 * n))))
     squared, index = np.empty((n, k)), np.empty((n, k), dtype=np.intp)
     with ThreadPoolExecutor(thread_count()) as threads, blas_in_one_thread():
         pool = threads if thread_count() > 1 else None
@@ -64,6 +66,26 @@ def search(
             tile = slice(first, min(first + rows, n))
             squared[tile], index[tile] = _search_rows(columns, tile.start, tile.stop, k, theiler, pool)
     return squared, index
+
+
+def tile_bytes(data_bytes: int) -> int:
+    """How much of the Gram matrix is made at a time, in bytes.
+
+    A quarter of the data, at least 64 MB, at most an eighth of the memory that this machine has. A row of the
+    matrix is made in any case.
+
+    Parameters
+    ----------
+    data_bytes
+        Size of the sample.
+
+    Examples
+    --------
+    >>> tile_bytes(1000), tile_bytes(10**18) < physical_bytes() / 7
+    (67108864, True)
+
+    """
+    return max(_LEAST_TILE, min(data_bytes // _SHARE, physical_bytes() // _MEMORY))
 
 
 def _search_rows(

@@ -8,6 +8,8 @@ leave open are measured in float64 on the device.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,21 +59,63 @@ def torch_neighbours(
     n = len(x)
     rows = max(1, _TILE // n)
     squared, index = np.empty((n, k)), np.empty((n, k), dtype=np.intp)
-    before = torch.get_float32_matmul_precision()
-    # Shorter formats than float32, which users allow for their networks, would break the bounds.
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.no_grad(), torch.autocast(torch.device(device).type, enabled=False):
-            for first in range(0, n, rows):
-                stop = min(first + rows, n)
-                i, j = _open_pairs(x, first, stop, k, period, theiler, device)
-                measured = _measured(x, i, j, period, device)
-                pairs = Pairs(*(a.cpu().numpy() for a in (i.int(), j.int(), measured)))
-                near, who = nearest_of(pairs, n, k, symmetric=False)
-                squared[first:stop], index[first:stop] = near[first:stop], who[first:stop]
-    finally:
-        torch.set_float32_matmul_precision(before)
+    with _whole_float32(), torch.no_grad(), torch.autocast(torch.device(device).type, enabled=False):
+        for first in range(0, n, rows):
+            stop = min(first + rows, n)
+            i, j = _open_pairs(x, first, stop, k, period, theiler, device)
+            measured = _measured(x, i, j, period, device)
+            pairs = Pairs(*(a.cpu().numpy() for a in (i.int(), j.int(), measured)))
+            near, who = nearest_of(pairs, n, k, symmetric=False)
+            squared[first:stop], index[first:stop] = near[first:stop], who[first:stop]
     return squared, index
+
+
+@contextmanager
+def _whole_float32() -> Iterator[None]:
+    """Products of matrices without the shorter formats that users allow for their networks.
+
+    They would break the bounds. torch has two old settings for it and, since 2.9, a new one for each backend,
+    and refuses to read an old one where a new one says otherwise. So whichever old one allows them is turned
+    off as it was turned on, and then the new ones: they agree all the while.
+    """
+    import torch
+
+    cuda = torch.backends.cuda.matmul
+    backends: list[Any] = [cuda, getattr(torch.backends.mkldnn, "matmul", None)]
+    backends = [backend for backend in backends if hasattr(backend, "fp32_precision")]
+    found = [backend.fp32_precision for backend in backends]
+    old = _unless_mixed(torch.get_float32_matmul_precision) or "highest"
+    tf32 = old == "highest" and bool(_unless_mixed(lambda: cuda.allow_tf32))
+    if old != "highest":
+        torch.set_float32_matmul_precision("highest")
+    if tf32:
+        cuda.allow_tf32 = False
+    _set_precision(backends, ["ieee"] * len(backends))
+    try:
+        yield
+    finally:
+        if old != "highest":
+            torch.set_float32_matmul_precision(old)
+        if tf32:
+            cuda.allow_tf32 = True
+        _set_precision(backends, found)
+
+
+def _unless_mixed(read: Callable[[], Any]) -> Any:
+    """An old setting, or None where a new one contradicts it."""
+    try:
+        return read()
+    except RuntimeError:
+        return None
+
+
+def _set_precision(backends: list[Any], wanted: list[str]) -> None:
+    for backend, precision in zip(backends, wanted, strict=True):
+        if backend.fp32_precision != precision:
+            backend.fp32_precision = "none"
+        # What was inherited from the setting for all operations is inherited again.
+        if backend.fp32_precision != precision:
+            backend.fp32_precision = precision
 
 
 def _block(x: Any, a: int, b: int, device: str | torch.device) -> torch.Tensor:

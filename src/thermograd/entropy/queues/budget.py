@@ -7,6 +7,7 @@ import os
 from numpy.typing import DTypeLike
 
 from thermograd.entropy.neighbours.nearest import TREE_DIMENSION
+from thermograd.entropy.neighbours.search import tile_bytes
 from thermograd.entropy.queues.difference_queue import DifferenceQueue
 from thermograd.entropy.queues.disk_queue import DiskQueue
 from thermograd.entropy.queues.queue import DirectionQueue, check_dtype
@@ -120,8 +121,8 @@ def search_bytes(size: int, dim: int, data: int) -> int:
     """
     if dim <= TREE_DIMENSION:  # two float64 copies, nodes, and what is found
         return _BASE + 2 * 8 * size * dim + 124 * size
-    # 20 bytes a pair in tiles of at most a quarter of the data or 64 MB, 16 for every pair followed.
-    return _BASE + 2 * min(20 * size**2, max(2**26, data // 4))
+    # 20 bytes a pair in tiles, at least a row of them, and about as much again for the pairs followed.
+    return _BASE + 2 * min(20 * size**2, max(20 * size, tile_bytes(data)))
 
 
 def check_fits(owner: str, size: int, dim: int, data: int, *, covariance: bool = False) -> None:

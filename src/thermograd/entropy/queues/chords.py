@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from thermograd.entropy.estimate import EntropyEstimate, above_uniform_warning
+from thermograd.entropy.estimate import ON_A_SPHERE, EntropyEstimate, above_uniform_warning
 from thermograd.entropy.geodesic import arc_length, log_ball_volume, log_cap_curvature
 from thermograd.entropy.shared_neighbours import mean_of_shared_terms
 from thermograd.entropy.theiler import admissible_neighbours
@@ -51,7 +51,7 @@ def entropy_of_chords(
     Returns
     -------
     EntropyEstimate
-        In nats, absolute.
+        In nats; absolute along arcs only (:data:`~thermograd.entropy.estimate.ON_A_SPHERE`).
 
     References
     ----------
@@ -78,6 +78,8 @@ def entropy_of_chords(
         arc = arc_length(np.minimum(np.exp(log_chord), 2.0))
         with np.errstate(divide="ignore"):
             logs, stretch = np.log(arc), log_cap_curvature(arc, m)
+    if not geodesic:
+        warnings = (ON_A_SPHERE, *warnings)
     others = admissible_neighbours(n, theiler)
     if k == 1:
         log_count = float(np.log(others).mean()) + float(np.euler_gamma)
@@ -93,5 +95,5 @@ def entropy_of_chords(
     if theiler:
         settings["theiler"] = theiler
     return EntropyEstimate(
-        entropy, se, n, n_effective, m, True, "kozachenko-leonenko", settings, warnings, uniform
+        entropy, se, n, n_effective, m, geodesic, "kozachenko-leonenko", settings, warnings, uniform
     )

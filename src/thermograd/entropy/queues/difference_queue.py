@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermograd.entropy.estimate import EntropyEstimate, sample_warnings, short_walk_warning
+from thermograd.entropy.estimate import ON_A_SPHERE, EntropyEstimate, sample_warnings, short_walk_warning
 from thermograd.entropy.knn_graph import knn_graph
 from thermograd.entropy.kozachenko_leonenko import kozachenko_leonenko
 from thermograd.entropy.neighbours.nearest import nearest_neighbours
+from thermograd.entropy.points import as_points
 from thermograd.entropy.queues.chords import entropy_of_chords
 from thermograd.entropy.queues.stream import EntropyQueue, check_at_least, unit_direction
 from thermograd.errors import InputError
@@ -127,14 +128,18 @@ class DifferenceQueue(EntropyQueue):
             found = knn_graph(self._buffer, **settings)
         elif estimator is kozachenko_leonenko and settings.get("manifold", "euclidean") == "euclidean":
             found = kozachenko_leonenko(self._buffer, **settings)
+            # What the differences are of are unit vectors, though they themselves are none.
+            found = replace(found, absolute=False, warnings=(ON_A_SPHERE, *found.warnings))
         elif estimator is kozachenko_leonenko and settings["manifold"] == "geodesic":
             found = self._geodesic(**{name: value for name, value in settings.items() if name != "manifold"})
         else:
             found = estimator(self._directions(), **settings)
         return replace(found, warnings=(*found.warnings, *self._rounding()))
 
-    def _geodesic(self, k: int = 1, theiler: int = 0) -> EntropyEstimate:
-        neighbours = nearest_neighbours(self._buffer, k, theiler=theiler)
+    def _geodesic(self, k: int = 1, theiler: int = 0, *, device: Any = None) -> EntropyEstimate:
+        check_at_least(kozachenko_leonenko.__name__, 1, k=k)
+        points = as_points(self._buffer, kozachenko_leonenko.__name__, at_least=k + 2)
+        neighbours = nearest_neighbours(points, k, theiler=theiler, device=device)
         rho = neighbours.distance[:, -1]
         warnings = sample_warnings(self._buffer, rho, self.dim - 1)
         warnings += short_walk_warning(self._buffer, self.dim - 1)

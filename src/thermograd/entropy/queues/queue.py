@@ -63,7 +63,9 @@ class DirectionQueue(EntropyQueue):
         self.bytes = self.bytes_needed(size, dim, dtype)
         super().__init__(size, dim)
         # Zeros, not empty: pages are handed out as they are written, and a saved state shows no old memory.
-        self._buffer: NDArray[np.floating[Any]] = np.zeros((size, dim), dtype=dtype)
+        self._buffer: NDArray[np.floating[Any]] = np.zeros(
+            (size, dim), dtype=check_dtype(DirectionQueue.__name__, dtype)
+        )
 
     @staticmethod
     def bytes_needed(size: int, dim: int, dtype: DTypeLike = "float64") -> int:
@@ -149,7 +151,7 @@ def check_dtype(owner: str, dtype: DTypeLike) -> np.dtype[Any]:
     owner
         Who asks, for the message.
     dtype
-        What numpy takes for one.
+        What numpy takes for one, or torch's of that name.
 
     Raises
     ------
@@ -163,16 +165,15 @@ def check_dtype(owner: str, dtype: DTypeLike) -> np.dtype[Any]:
     thermograd.errors.InputError: queue: dtype is float16; expected float32 or float64, because it is coarse
 
     """
+    name = str(dtype).removeprefix("torch.")
     try:
-        kind = np.dtype(dtype)
+        kind = np.dtype(name if str(dtype) != name else dtype)
     except TypeError:  # bfloat16, which numpy does not have
-        name = str(dtype).removeprefix("torch.")
-        raise InputError(f"{owner}: dtype is {name}; expected float32 or float64{_WHY}") from None
+        raise InputError(f"{owner}: dtype is {name}; expected float32 or float64{_why(name)}") from None
     if kind not in (np.float32, np.float64):
-        raise InputError(
-            f"{owner}: dtype is {kind}; expected float32 or float64{_WHY if kind.itemsize == 2 else ''}"
-        )
+        raise InputError(f"{owner}: dtype is {kind}; expected float32 or float64{_why(str(kind))}")
     return kind
 
 
-_WHY = ", because it is coarse"
+def _why(name: str) -> str:
+    return ", because it is coarse" if name in ("float16", "bfloat16") else ""

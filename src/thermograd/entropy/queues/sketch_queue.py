@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from thermograd.autocorrelation import mean_with_error
 from thermograd.entropy.estimate import EntropyEstimate, sample_warnings
-from thermograd.entropy.knn_graph import knn_graph
+from thermograd.entropy.knn_graph import NO_LENGTH, knn_graph
 from thermograd.entropy.kozachenko_leonenko import kozachenko_leonenko
 from thermograd.entropy.neighbours.threads import in_ranges, thread_count
 from thermograd.entropy.queues.chords import entropy_of_chords
@@ -151,18 +151,20 @@ class SketchQueue(EntropyQueue):
             )
         return replace(found, settings={**found.settings, "sketch": self.width, "seed": self.seed})
 
-    def _neighbours(self, k: int, theiler: int) -> tuple[SketchedNeighbours, tuple[str, ...]]:
+    def _neighbours(
+        self, k: int, theiler: int, device: Any, *, logs: bool
+    ) -> tuple[SketchedNeighbours, tuple[str, ...]]:
         ordered = self._sketches[:, self._slots(self.size)]
-        found = sketched_neighbours(ordered, k, theiler=theiler)
-        warnings = sample_warnings(ordered[0], found.plain[:, -1], self.dim)
+        found = sketched_neighbours(ordered, k, theiler=theiler, device=device)
+        warnings = sample_warnings(ordered[0], found.plain[:, -1 if logs else 0], self.dim, logs=logs)
         return found, (*warnings, f"told from {self.loses}")
 
     def _kozachenko_leonenko(
-        self, k: int = 1, manifold: str = "euclidean", theiler: int = 0
+        self, k: int = 1, manifold: str = "euclidean", theiler: int = 0, *, device: Any = None
     ) -> EntropyEstimate:
         if manifold not in ("euclidean", "geodesic"):
             raise InputError(f"SketchQueue: manifold is {manifold!r}; expected 'euclidean' or 'geodesic'")
-        found, warnings = self._neighbours(k, theiler)
+        found, warnings = self._neighbours(k, theiler, device, logs=True)
         apart = bool((found.plain[:, -1] > 0).all())
         with np.errstate(divide="ignore"):
             plain, crossed = np.log(found.plain[:, -1]), np.log(found.crossed[:, :, -1])
@@ -180,11 +182,16 @@ class SketchQueue(EntropyQueue):
         )
         return replace(estimate, se=math.hypot(estimate.se, estimate.dim * common))
 
-    def _knn_graph(self, k: int = 50, dimension: int | None = None, theiler: int = 0) -> EntropyEstimate:
+    def _knn_graph(
+        self, k: int = 50, dimension: int | None = None, theiler: int = 0, *, device: Any = None
+    ) -> EntropyEstimate:
         dim = self.dim - 1 if dimension is None else dimension
-        if not 1 <= dim <= self.dim:
-            raise InputError(f"SketchQueue: dimension of the surface is {dim}; expected 1 to {self.dim}")
-        found, warnings = self._neighbours(k, theiler)
+        if isinstance(dim, bool) or not isinstance(dim, int | np.integer) or not 1 <= dim <= self.dim:
+            raise InputError(
+                f"SketchQueue: dimension of the surface is {dim!r}; expected an integer from 1 to {self.dim}"
+            )
+        dim = int(dim)
+        found, warnings = self._neighbours(k, theiler, device, logs=False)
         # The mean of a length, and not of its log: E sqrt(factor) = 1 - variance of the log / 2.
         plain = found.plain.sum(axis=1) / (1 - found.noise / _PARTS / 2)
         crossed = found.crossed.sum(axis=2) / (1 - found.noise / 2)
@@ -193,6 +200,7 @@ class SketchQueue(EntropyQueue):
         if theiler:
             settings["theiler"] = int(theiler)
         if mean == 0:
+            warnings += (NO_LENGTH,)
             return EntropyEstimate(
                 -math.inf, math.nan, n, math.nan, dim, False, "knn-graph", settings, warnings
             )

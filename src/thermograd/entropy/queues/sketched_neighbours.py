@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +52,16 @@ class SketchedNeighbours:
     noise: float
 
 
-def sketched_neighbours(sketches: NDArray[np.float64], k: int = 1, *, theiler: int = 0) -> SketchedNeighbours:
+def sketched_neighbours(
+    sketches: NDArray[np.float64], k: int = 1, *, theiler: int = 0, device: Any = None
+) -> SketchedNeighbours:
     """The ``k`` nearest neighbours of every point by independent sketches of the points.
 
     Parameters
     ----------
     sketches
         Each part preserving squared distances in the mean, in time order, shape ``(parts, n, length)``.
-    k, theiler
+    k, theiler, device
         As for :func:`~thermograd.entropy.neighbours.nearest.nearest_neighbours`.
 
     Returns
@@ -81,12 +84,12 @@ def sketched_neighbours(sketches: NDArray[np.float64], k: int = 1, *, theiler: i
 
     """
     parts, n, _ = sketches.shape
-    whole = nearest_neighbours(np.concatenate(list(sketches), axis=1), k, theiler=theiler)
+    whole = nearest_neighbours(np.concatenate(list(sketches), axis=1), k, theiler=theiler, device=device)
     plain = whole.distance / math.sqrt(parts)
     crossed, again = np.empty((parts, n, k)), np.empty((parts, n, k))
     for part, own in enumerate(sketches):
         others = np.concatenate([other for p, other in enumerate(sketches) if p != part], axis=1)
-        crossed[part] = _chords(own, nearest_neighbours(others, k, theiler=theiler).index)
+        crossed[part] = _chords(own, nearest_neighbours(others, k, theiler=theiler, device=device).index)
         again[part] = _chords(own, whole.index)
     # A part sees nothing of a difference of few coordinates that cancel in it.
     crossed = np.where(crossed > 0, crossed, plain)

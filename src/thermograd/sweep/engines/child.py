@@ -13,16 +13,21 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from thermograd.sweep.gpus import take_gpu
 from thermograd.sweep.worker import WORKER_ENVIRONMENT
 
 __all__ = ["prepare_child", "quiet_start", "start_worker"]
 
 
-def start_worker(pipe: Connection, stop: c_byte, work: Callable[..., Any]) -> None:
-    """Do one task after another, as they come down the line, until it brings None."""
+def start_worker(pipe: Connection, stop: c_byte, work: Callable[..., Any], place: int) -> None:
+    """Do one task after another, as they come down the line, until it brings None.
+
+    `place` is the worker's number, below that of all workers: it decides about the GPU.
+    """
     prepare_child()
     with suppress(EOFError, OSError):  # the parent is gone
         while (task := pipe.recv()) is not None:
+            take_gpu(task.execution.device, place)
             pipe.send(work(task, lambda: bool(stop.value)))
 
 

@@ -84,19 +84,22 @@ class Processes:
             hands.remove(hand)
         if len(hands) >= self.workers:
             return None
-        hands.append(_Hand(self.work, stop))
+        taken = {hand.place for hand in hands}
+        place = next(number for number in range(self.workers) if number not in taken)
+        hands.append(_Hand(self.work, stop, place))
         return hands[-1]
 
 
 class _Hand:
     """One worker process and the line to it."""
 
-    def __init__(self, work: Work, stop: c_byte) -> None:
+    def __init__(self, work: Work, stop: c_byte, place: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
         self.task: Task | None = None
+        self.place = place
         self.process: SpawnProcess = context.Process(
-            target=start_worker, args=(other, stop, work), daemon=False
+            target=start_worker, args=(other, stop, work, place), daemon=False
         )
         with quiet_start():
             self.process.start()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 import uuid
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from importlib.util import find_spec
@@ -13,7 +14,10 @@ from typing import Any
 
 from thermograd.errors import FailedWorkError, InputError
 from thermograd.sweep.engines.base import POLL_SECONDS
+from thermograd.sweep.engines.processes import cores
+from thermograd.sweep.gpus import gpu_count
 from thermograd.sweep.heartbeat import beats
+from thermograd.sweep.lives import Lives
 from thermograd.sweep.task import End, Outcome, Task
 from thermograd.sweep.worker import WORKER_ENVIRONMENT, perform
 
@@ -44,7 +48,7 @@ class RayCluster:
         Share of a GPU that a task takes, a group of runs that share a network: 0.25 puts four of them on one.
         0: CPU only.
     retries
-        How often a task may lose its node before it counts as failed.
+        How often a task may lose its node, without progress in between, before it counts as failed.
     work
         What a worker does with a task; a function that the nodes can import.
 
@@ -110,7 +114,7 @@ class RayCluster:
         flag: Path | None = None
         remote = self._remote(ray)
         under_way: dict[Any, Task] = {}
-        lost: Counter[str] = Counter()
+        lives = Lives()
         stopping, places = 0.0, self.workers
         try:
             while True:
@@ -128,11 +132,9 @@ class RayCluster:
                 ready, _ = ray.wait(list(under_way), num_returns=1, timeout=POLL_SECONDS)
                 for reference in ready:
                     outcome = self._outcome(reference, under_way.pop(reference))
-                    if outcome.end is End.LOST:
-                        lost[outcome.task.key] += 1
-                        if lost[outcome.task.key] <= self.retries:
-                            tasks.appendleft(outcome.task)
-                            continue
+                    if outcome.end is End.LOST and lives.lose(outcome.task) <= self.retries:
+                        tasks.appendleft(outcome.task)
+                        continue
                     yield outcome
         finally:
             self._stop(flag, under_way, _GRACE if stopping else POLL_SECONDS)
@@ -141,9 +143,30 @@ class RayCluster:
             if flag is not None:
                 with suppress(OSError):
                     flag.unlink()
-            if self._started:
-                self._started = False
-                ray.shutdown()
+            self.close()
+
+    def foreseen(self) -> int:
+        """Tasks at once, found out without starting a cluster: one that is to run here has this machine."""
+        if self.address is None and not self._is_connected():
+            room = cores()
+            if self.gpus_per_run > 0:
+                room = min(room, int(gpu_count("cuda") / self.gpus_per_run))
+            return self._asked or max(1, room)
+        try:
+            return self.workers
+        finally:
+            self.close()
+
+    def _is_connected(self) -> bool:
+        return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
+
+    def close(self) -> None:
+        """Leave the cluster, if it was joined here."""
+        if self._started:
+            import ray
+
+            self._started = False
+            ray.shutdown()
 
     def _remote(self, ray: Any) -> Any:
         return ray.remote(_on_a_node).options(
