@@ -45,7 +45,7 @@ from thermograd.training.group import resolve, step_seconds, train_group
 from train_step import eager
 
 BATCH = 128
-ROUNDS = 3
+ROUNDS = 2
 CASES = [("ConvNet", 2, "digits"), ("ConvNet", 8, "images"), ("ResNet18", 4, "images")]
 FEW_DRAWS = 20
 REPLICAS = (1, 2, 4, 8, 16)

@@ -1,6 +1,6 @@
 """Copy what a finished `thermograd reproduce` found into the documentation: states, verdicts, figures.
 
-Usage: python scripts/update_docs.py results/demo digits
+Usage: python scripts/update_docs.py results/demo/ideal-gas-convnet-digits digits
        python scripts/update_docs.py results/isotropic isotropic
        python scripts/update_docs.py results/toy toy
 """
