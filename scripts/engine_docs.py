@@ -53,11 +53,11 @@ def engine_table(report: dict[str, Any]) -> str:
     )
     lines.append(f"- By processes, 8 replicas each: {workers}.")
     sampling = report["sampling"]
-    needed = sampling["points_of_20_for_one_of_2000"]
+    share = sampling["of_which_the_draws_add"] / sampling["variance_between_points_20_draws"]
     lines.append(
-        f"- |E g|² at points of a stationary run: spread {sampling['spread_2000_draws']:.3g} between points "
-        f"with 2000 draws each, {sampling['spread_20_draws']:.3g} with 20: {needed:.2f} points of 20 draws "
-        f"are worth one of 2000, at {100 / needed:.0f} times fewer gradients."
+        f"- |E g|² at points of a stationary run, 20 draws each: {share:.0%} of the variance between points "
+        "comes from the draws, the rest from the weights' own motion. "
+        f"{sampling['points_of_20_for_one_of_4000']:.2f} points of 20 draws are worth one of 4000."
     )
     return "\n".join(lines)
 
