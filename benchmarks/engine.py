@@ -21,7 +21,6 @@ import json
 import math
 import multiprocessing
 import os
-import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -43,7 +42,7 @@ from thermograd.sweep.worker import WORKER_ENVIRONMENT
 from thermograd.training import Measurement, TrainSpec
 from thermograd.training.execution import Execution
 from thermograd.training.group import resolve, step_seconds, train_group
-from train_step import eager
+from train_step import eager, environment
 
 BATCH = 128
 ROUNDS = 3
@@ -417,26 +416,6 @@ def sampling_errors() -> dict[str, object]:
     }
 
 
-def environment() -> dict[str, object]:
-    cpu = next(
-        (line.split(":", 1)[1].strip() for line in _cpu_lines() if line.startswith("model name")),
-        platform.processor(),
-    )
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
-        "worker_environment": WORKER_ENVIRONMENT,
-    }
-
-
-def _cpu_lines() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -454,7 +433,7 @@ def main() -> None:
         report = json.loads(options.output.read_text())
         whole_runs(report)
     else:
-        report = {"environment": environment()}
+        report = {"environment": environment() | {"worker_environment": WORKER_ENVIRONMENT}}
         measure(report, options.seconds, options.shorter, options.rounds, workers)
         if options.output:  # the sampling takes minutes: what is timed is kept before
             options.output.write_text(json.dumps(report, indent=2) + "\n")
