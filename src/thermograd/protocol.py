@@ -8,7 +8,7 @@ only it matters for the direction of scale-invariant weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 from typing import ClassVar
@@ -164,16 +164,29 @@ class Grid:
 
     The values of an axis are sorted; a value that appears twice, or an axis without values, is refused.
 
+    Parameters
+    ----------
+    protocol
+        Whose hyperparameters.
+    axes
+        Values by the name of the axis.
+    only
+        The points of the rectangle that are meant, a path or a part; ``None``: all.
+
     Examples
     --------
     >>> grid = FixedELR.grid(elr=[1e-2, 1e-3], wd=[0.1])
     >>> grid.shape, list(grid)[0]
     ((2, 1), FixedELR(elr=0.001, wd=0.1))
+    >>> path = Grid.of([FixedLR(lr=0.1, wd=0.2), FixedLR(lr=0.3, wd=0.1)])
+    >>> path.shape, len(path), path.only
+    ((2, 2), 2, ((0.1, 0.2), (0.3, 0.1)))
 
     """
 
     protocol: type[Protocol]
     axes: dict[str, Sequence[float]]
+    only: tuple[tuple[float, float], ...] | None = None
 
     def __post_init__(self) -> None:
         owner = f"{self.protocol.__name__} grid"
@@ -188,16 +201,38 @@ class Grid:
                 raise InputError(f"{owner}: {name} has a value twice in {numbers}; expected distinct values")
             checked[name] = tuple(numbers)
         object.__setattr__(self, "axes", checked)
+        if self.only is not None:
+            points = tuple(sorted({(float(first), float(second)) for first, second in self.only}))
+            for point in points:
+                if point not in set(product(*checked.values())):
+                    raise InputError(f"{owner}: only has the point {point}; expected one of the rectangle")
+            if not points:
+                raise InputError(f"{owner}: only has no points; expected at least one")
+            object.__setattr__(self, "only", points)
+
+    @classmethod
+    def of(cls, points: Iterable[Protocol]) -> Grid:
+        """These points of one protocol and no others: a path, say, where a rectangle would be a waste."""
+        listed = list(points)
+        kinds = {type(point) for point in listed}
+        if len(kinds) != 1:
+            raise InputError(f"Grid: points of {len(kinds)} protocols; expected points of one")
+        kind = kinds.pop()
+        axes: dict[str, Sequence[float]] = {
+            axis: sorted({point.values[axis] for point in listed}) for axis in kind.axes
+        }
+        first, second = kind.axes
+        return cls(kind, axes, tuple((point.values[first], point.values[second]) for point in listed))
 
     def __iter__(self) -> Iterator[Protocol]:
         """The protocols, the last axis varying fastest."""
-        for values in product(*self.axes.values()):
+        for values in product(*self.axes.values()) if self.only is None else self.only:
             yield self.protocol(**dict(zip(self.axes, values, strict=True)))
 
     def __len__(self) -> int:
-        return math.prod(self.shape)
+        return math.prod(self.shape) if self.only is None else len(self.only)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The number of values on each axis."""
+        """The number of values on each axis, whichever points are meant."""
         return tuple(len(values) for values in self.axes.values())

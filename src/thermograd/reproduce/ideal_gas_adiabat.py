@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from thermograd.protocol import FixedELR, FixedLR, Grid, Protocol
 from thermograd.reproduce.presets import Setup
 from thermograd.reproduce.setup_run import run_setup
 from thermograd.sweep import Engine
+from thermograd.sweep.failures import system_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,21 +55,21 @@ class AdiabatPlan:
     kinds: tuple[type[Protocol], ...]
     curves: dict[str, NetworkAdiabat]
 
-    def setups(self, setup: Setup) -> dict[tuple[str, int], Setup]:
-        """A small setup for each point of each curve that is run; the curves' start is the same one."""
+    def setup(self, setup: Setup) -> Setup:
+        """One small setup for the points of all curves that are run; the curves' start is the same one."""
         templates = {grid.protocol: template for grid, template in setup.grids}
-        found = {}
-        for name in RUN:
-            for i in range(len(self.curves[name])):
-                grids = []
-                for kind in self.kinds:
-                    point = self.curves[name].protocol(kind, i)
-                    grid = Grid(kind, {axis: [value] for axis, value in point.values.items()})
-                    grids.append((grid, replace(templates[kind], protocol=point)))
-                values = next(iter(grids[0][0])).values
-                place = "-".join(f"{axis}-{value:g}" for axis, value in values.items())
-                found[name, i] = replace(setup, name=place, grids=tuple(grids))
-        return found
+        grids = []
+        for kind in self.kinds:
+            grid = Grid.of(
+                self.curves[name].protocol(kind, i) for name in RUN for i in range(len(self.curves[name]))
+            )
+            grids.append((grid, replace(templates[kind], protocol=next(iter(grid)))))
+        return replace(setup, name=f"{setup.name}-adiabat", grids=tuple(grids))
+
+    def folder(self, setup: Setup) -> str:
+        """Named by the points: another curve never meets the results of this one."""
+        points = "\n".join(str(point) for grid, _ in self.setup(setup).grids for point in grid)
+        return hashlib.sha256(points.encode()).hexdigest()[:12]
 
     def to_text(self) -> str:
         """JSON of the curves."""
@@ -161,8 +163,7 @@ def run_adiabat(
     data
         Where its images are.
     folder
-        Of the grid's results: the runs go into ``adiabat/``, a folder for each point, named by its
-        hyperparameters, so that another curve never meets the results of this one.
+        Of the grid's results: the runs go into ``adiabat/``, as one sweep.
     states
         The grid's stationary states by protocol: the control runs along a line of them.
     workers, engine, device, on_progress, on_message
@@ -171,48 +172,45 @@ def run_adiabat(
     """
     place = folder / "adiabat"
     atomic_write(place / "curves.json", plan.to_text())
-    points = plan.setups(setup)
-    distinct = {point.name: point for point in points.values()}
-    total = sum(spec.total_steps for point in distinct.values() for spec in point.specs)
-    measured: dict[str, dict[str, xr.Dataset]] = {}
-    before, failed = 0, 0
-    for name, point in distinct.items():
-
-        def show(done: int, _: int, before: int = before) -> None:
-            if on_progress is not None:
-                on_progress(before + done, total)
-
-        try:
-            run = run_setup(
-                point,
-                data,
-                place / name,
-                workers=workers,
-                engine=engine,
-                device=device,
-                on_progress=show,
-                on_message=on_message,
-            )
-        except FailedWorkError:  # no run of this point succeeded: the path has a gap, and says so
-            failed += len(point.specs)
-            continue
-        if run.summary.interrupted:
-            return AdiabatRuns({}, True, failed)
-        measured[name] = run.states
-        failed += run.summary.failed
-        before += sum(spec.total_steps for spec in point.specs)
+    points = plan.setup(setup)
+    try:
+        run = run_setup(
+            points,
+            data,
+            place / plan.folder(setup),
+            workers=workers,
+            engine=engine,
+            device=device,
+            on_progress=on_progress,
+            on_message=on_message,
+        )
+    except FailedWorkError as error:
+        if system_error(error) is not None:
+            raise
+        return AdiabatRuns({}, False, len(points.specs))  # no run succeeded, and the page says so
+    if run.summary.interrupted:
+        return AdiabatRuns({}, True, run.summary.failed)
     found = {}
     for kind in plan.kinds:
-        protocol = kind.__name__
+        states_along = run.states[kind.__name__]
         along = {
             name: {
-                i: measured[points[name, i].name][protocol]
+                i: there
                 for i in range(len(plan.curves[name]))
-                if points[name, i].name in measured
+                if not _absent(there := _at(states_along, plan.curves[name].protocol(kind, i)))
             }
             for name in RUN
         }
-        if not all(along.values()):
-            continue
-        found[protocol] = adiabat_paths(protocol, plan.curves, along, constant_decay(states[protocol]))
-    return AdiabatRuns(found, False, failed)
+        if all(along.values()):
+            control = constant_decay(states[kind.__name__])
+            found[kind.__name__] = adiabat_paths(kind.__name__, plan.curves, along, control)
+    return AdiabatRuns(found, False, run.summary.failed)
+
+
+def _at(states: xr.Dataset, point: Protocol) -> xr.Dataset:
+    """The states of one point, its axes kept."""
+    return states.sel({axis: [value] for axis, value in point.values.items()})
+
+
+def _absent(states: xr.Dataset) -> bool:
+    return bool(states["status"].isin(["failed", "missing"]).all())

@@ -56,6 +56,9 @@ VARIABLES: dict[str, Variable] = {
     "effective_wd": Variable("1", "weight decay equivalent to the projection", r"$\lambda_\mathrm{eff}$"),
     "entropy_sphere": Variable("nats", "differential entropy of the direction", r"$S_\mathrm{sphere}$"),
     "entropy_sphere_chart": Variable("nats", "entropy_sphere as read in the papers' chart of the sphere"),
+    "entropy_graph": Variable(
+        "nats", "entropy of the direction up to a constant, by the graph of nearest neighbours", r"$S_k$"
+    ),
     "entropy_autocorrelation_time": Variable("samples", "autocorrelation time of the entropy's sample"),
     "entropy_effective_samples": Variable(
         "samples", "independent samples that the entropy's sample is worth"

@@ -77,6 +77,8 @@ def _difference(there: Plan, asked: Plan) -> str:
             gone = sorted(set(values) - set(new_grid.axes[axis]))
             if gone:
                 return f"{axis} is {list(new_grid.axes[axis])}, and it also holds {gone[0]!r}"
+        if lost := [str(point) for point in grid if point not in set(new_grid)]:
+            return f"{len(new_grid)} points of {name} are asked for, and it also holds {lost[0]}"
     gone_seeds = sorted(set(there.seeds) - set(asked.seeds))
     if gone_seeds:
         return f"seeds are {list(asked.seeds)}, and it also holds {gone_seeds[0]}"

@@ -145,7 +145,10 @@ class Plan:
                     f"expected {NUMERICS_VERSION}: start the sweep anew in another folder"
                 )
             grids = tuple(
-                (Grid(PROTOCOLS[entry["protocol"]], entry["axes"]), TrainSpec.from_dict(entry["template"]))
+                (
+                    Grid(PROTOCOLS[entry["protocol"]], entry["axes"], entry.get("only")),
+                    TrainSpec.from_dict(entry["template"]),
+                )
                 for entry in plain["grids"]
             )
             execution = plain.get("execution")
@@ -176,6 +179,7 @@ class Plan:
             "device": self.device,
             "grids": [
                 {"protocol": grid.protocol.__name__, "axes": dict(grid.axes), "template": template.to_dict()}
+                | ({} if grid.only is None else {"only": grid.only})
                 for grid, template in self.grids
             ],
         }

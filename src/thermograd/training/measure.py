@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from thermograd.data.sampling import BatchSampler
-from thermograd.entropy import diagnose, kozachenko_leonenko
+from thermograd.entropy import diagnose, knn_graph, kozachenko_leonenko
 from thermograd.errors import InputError
 from thermograd.nets.replicas import Replicas, losses
 
@@ -97,21 +97,26 @@ _ENTROPY = (
 )
 
 
-def window_entropy(window: NDArray[np.float64] | None, rng: np.random.Generator | None) -> dict[str, float]:
-    """Entropy of one window of directions, ``(N, d)``, in both readings, with what its sample is worth.
+def window_entropy(
+    window: NDArray[np.float64] | None, rng: np.random.Generator | None, graph_neighbours: int | None = None
+) -> dict[str, float]:
+    """Entropy of one window of directions, ``(N, d)``, in every reading, with what its sample is worth.
 
     NaN without a window, and for weights that no longer move: they have no entropy, which is no reason to
     lose the run.
     """
-    nothing = dict.fromkeys(_ENTROPY, math.nan)
+    names = _ENTROPY if graph_neighbours is None else (*_ENTROPY, "entropy_graph")
+    nothing = dict.fromkeys(names, math.nan)
     if window is None or rng is None:
         return nothing
     try:
         geodesic = kozachenko_leonenko(window, manifold="geodesic").entropy
         chart = kozachenko_leonenko(window, manifold="sphere").entropy
         honesty = diagnose(window, rng=rng)
+        values = [geodesic, chart, honesty.time_directions, honesty.n_effective]
+        if graph_neighbours is not None:
+            values.append(knn_graph(window, k=graph_neighbours).entropy)
     except InputError:
         return nothing
-    values = (geodesic, chart, honesty.time_directions, honesty.n_effective)
     # Coinciding points make it minus infinity, which would make every mean so.
-    return {n: v if math.isfinite(v) else math.nan for n, v in zip(_ENTROPY, values, strict=True)}
+    return {n: v if math.isfinite(v) else math.nan for n, v in zip(names, values, strict=True)}

@@ -282,11 +282,12 @@ class ReplicaRun:
         }
 
     def _entropies(self) -> dict[str, list[float]]:
+        neighbours = self.specs[0].measurement.graph_neighbours
         if not self.windows.full:
-            each = [window_entropy(None, None)] * len(self.specs)
+            each = [window_entropy(None, None, neighbours)] * len(self.specs)
         else:
             each = [
-                window_entropy(None if reason else self.windows.directions(replica), rng)
+                window_entropy(None if reason else self.windows.directions(replica), rng, neighbours)
                 for replica, (reason, rng) in enumerate(zip(self.reasons, self._projections, strict=True))
             ]
             self.windows.reset()

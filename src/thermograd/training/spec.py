@@ -53,6 +53,9 @@ class Measurement:
         Directions in one window of the entropy queue.
     queue_every
         Iterations between two directions in the queue.
+    graph_neighbours
+        Read each window also by the graph of so many nearest neighbours, as FE does with 50 of 1000: the
+        variable ``entropy_graph``. ``None``: not.
 
     """
 
@@ -64,6 +67,7 @@ class Measurement:
     noise_max_draws: int = 1000
     queue_size: int = 200
     queue_every: int = 10
+    graph_neighbours: int | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("log_every", 1), ("log_points", 0), ("noise_draws", 6)):
@@ -76,6 +80,13 @@ class Measurement:
             _whole("Measurement", "noise_max_draws", self.noise_max_draws, self.noise_draws)
         if self.log_until is not None:
             _whole("Measurement", "log_until", self.log_until, 0)
+        if self.graph_neighbours is not None:
+            _whole("Measurement", "graph_neighbours", self.graph_neighbours, 1)
+            if self.graph_neighbours > self.queue_size - 2:
+                raise InputError(
+                    f"Measurement: graph_neighbours is {self.graph_neighbours} in a queue of "
+                    f"{self.queue_size}; expected at most {self.queue_size - 2}"
+                )
 
 
 @dataclass(frozen=True)
@@ -196,6 +207,9 @@ class TrainSpec:
         The data enter by their hash, not by their place, so that a moved folder gives the same run.
         """
         content = {**self.to_dict(), "data": data_sha256, "numerics": NUMERICS_VERSION}
+        # What is not asked for leaves no trace in the address: it is that of before one could ask.
+        if self.measurement.graph_neighbours is None:
+            del content["measurement"]["graph_neighbours"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
 
     def stream(self, name: str) -> int:

@@ -47,6 +47,8 @@ def run_trace(
         "noise_draws_least": spec.measurement.noise_draws,
         "noise_rtol": spec.measurement.noise_rtol or "none: a fixed number of draws",
     }
+    if spec.measurement.graph_neighbours is not None:
+        attrs["entropy_graph_estimator"] = f"knn_graph(k={spec.measurement.graph_neighbours})"
     return new_trace(
         spec.protocol, steps, variables, dim=dim, outcome=outcome, outcome_reason=reason, attrs=attrs
     )
