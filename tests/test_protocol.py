@@ -54,6 +54,19 @@ def test_bad_grids_are_refused(axes, message):
         FixedELR.grid(**axes)
 
 
+def test_a_grid_may_be_a_path():
+    points = [FixedELR(elr=0.1, wd=2), FixedELR(elr=0.2, wd=1), FixedELR(elr=0.1, wd=2)]
+    path = Grid.of(points)
+    assert (path.shape, len(path), set(path)) == ((2, 2), 2, set(points))
+    assert Grid(FixedELR, dict(path.axes), path.only) == path
+    with pytest.raises(InputError, match=r"only has the point \(0.3, 1.0\); expected one of the rectangle"):
+        Grid(FixedELR, {"elr": [0.1], "wd": [1]}, ((0.3, 1.0),))
+    with pytest.raises(InputError, match="points of 2 protocols"):
+        Grid.of([FixedELR(elr=0.1, wd=2), FixedLR(lr=0.2, wd=1)])
+    with pytest.raises(InputError, match="only has no points"):
+        Grid(FixedELR, {"elr": [0.1], "wd": [1]}, ())
+
+
 def test_a_grid_needs_its_protocol_s_own_axes():
     with pytest.raises(InputError, match=r"axes are \['lr', 'wd'\]; expected \['elr', 'wd'\]"):
         Grid(FixedELR, {"lr": [1], "wd": [1]})

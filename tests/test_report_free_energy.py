@@ -52,7 +52,9 @@ def gas(*, heat: float = 1.0, shuffled: bool = False, hot: bool = True) -> xr.Da
     series["batch_grad_sq"] = noisy(9 * heat * ones + 1, 0.02)
     series["tr_sigma"] = series["point_grad_sq"] - series["grad_sq"]
     series["entropy_sphere"] = S.reshape(-1, 1, 1) + 0.02 * rng.standard_normal(shape)
-    return new_trace(FixedSphere.grid(elr=elr, radius=[1.0]), STEP, series, dim=DIM)
+    series["entropy_graph"] = series["entropy_sphere"] + 40.0  # up to a constant
+    window = {"entropy_graph_estimator": "knn_graph(k=20)", "entropy_queue_size": 100}
+    return new_trace(FixedSphere.grid(elr=elr, radius=[1.0]), STEP, series, dim=DIM, attrs=window)
 
 
 def converging(a: float = 0.8) -> xr.Dataset:
@@ -107,6 +109,21 @@ def test_a_gas_with_temperature_half_the_elr_agrees_with_every_claim(settled):
     measured = claims["The temperature grows with the ELR as a power law"].measured
     assert f"elr^({line.law.exponent:.3g}" in measured
     assert "published one by" in claims["The temperature grows with the ELR as a power law"].reason
+
+
+def test_the_temperature_of_another_estimator_is_compared_state_by_state(settled):
+    assert settled.graph[0].points.attrs["observable"] == "entropy_graph"
+    # 100 uniform points in ten dimensions: their graph's entropy is known to sqrt(D) * 5% at most.
+    constant = (DIM - 1) * np.log(20) + entropy_uniform(DIM)
+    assert settled.uniform_graph == pytest.approx(constant, abs=12)
+    states = settled.states.copy(deep=True)
+    states["entropy_graph"] = 3 * states.entropy_graph
+    findings = analyse_free_energy(states, settled.trace, random_losses={0: RANDOM}, draws=20, shuffles=100)
+    claim = judged(findings)["The temperature does not depend on the estimator of the entropy"]
+    assert claim.verdict == "differs"
+    assert findings.graph[0].law.coefficient / findings.temperatures[0].law.coefficient == pytest.approx(
+        1 / 3, rel=0.05
+    )
 
 
 def test_an_entropy_that_is_the_volume_of_a_step_is_found_out(settled):

@@ -8,7 +8,7 @@ import pytest
 import broken_workers
 from sweep_plans import BRIEF, brief_plan, results, states
 from thermograd.errors import InputError
-from thermograd.protocol import FixedELR, FixedLR, FixedSphere
+from thermograd.protocol import FixedELR, FixedLR, FixedSphere, Grid
 from thermograd.states import merge, new_trace
 from thermograd.states.merge import with_seed
 from thermograd.sweep import Plan, Processes, RunStore, Serial, collect, finish, make_plan, run_plan
@@ -119,6 +119,25 @@ def test_any_other_change_is_refused_by_name(tmp_path, changed, words):
     with pytest.raises(InputError, match=f"holds another plan than the one asked for: {words}"):
         run_plan(changed, tmp_path, engine=TOY)
     assert (tmp_path / "plan.json").read_text() == before
+
+
+def test_a_path_of_points_runs_these_alone_and_may_only_grow(tmp_path):
+    grid, template = brief_plan().grids[0]
+    points = list(grid)
+    path = replace(brief_plan(), grids=((Grid.of([points[0], points[-1]]), template),))
+    path.save(tmp_path)
+    assert Plan.load(tmp_path) == path
+    run_plan(path, tmp_path, engine=TOY)
+    trace = collect(path, tmp_path)["FixedLR"]
+    assert (trace.outcome == "done").sum() == 2
+    assert (trace.outcome == "missing").sum() == 2
+    other = replace(path, grids=((Grid.of(points[1:]), template),))
+    with pytest.raises(
+        InputError, match=r"3 points of FixedLR are asked for, and it also holds FixedLR\(lr=0.1"
+    ):
+        run_plan(other, tmp_path, engine=TOY)
+    # The rectangle holds the path: its two runs are kept.
+    assert run_plan(brief_plan(), tmp_path, engine=TOY).reused == 2
 
 
 def test_moved_data_and_an_unsaid_execution_are_the_same_plan(tmp_path):

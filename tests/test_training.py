@@ -57,6 +57,26 @@ def test_measuring_more_does_not_change_the_path():
     assert not np.array_equal(sparse.grad_sq, often.grad_sq)
 
 
+def test_the_graph_of_neighbours_is_read_on_request_and_changes_nothing_else():
+    plain = spec(PROTOCOLS[0])
+    asked = replace(plain, measurement=replace(BRIEF, graph_neighbours=5))
+    without, trace = train(plain), train(asked)
+    assert set(trace.data_vars) - set(without.data_vars) == {"entropy_graph"}
+    for name in without.data_vars:
+        np.testing.assert_array_equal(trace[name], without[name])
+    # Of ten directions half are neighbours: the graph is wider than nearest distances, by its constant.
+    apart = (trace.entropy_graph - trace.entropy_sphere).values.ravel()
+    assert np.isfinite(apart).all()
+    assert apart.std() < 0.1 * apart.mean()
+    assert trace.attrs["entropy_graph_estimator"] == "knn_graph(k=5)"
+    # What is not asked for leaves the address as it was before one could ask.
+    plain_dict = plain.to_dict()
+    del plain_dict["measurement"]["graph_neighbours"]
+    assert TrainSpec.from_dict(plain_dict).key("0") == plain.key("0") != asked.key("0")
+    with pytest.raises(InputError, match="graph_neighbours is 9 in a queue of 10; expected at most 8"):
+        replace(BRIEF, graph_neighbours=9)
+
+
 def test_grid_points_share_the_start_and_not_the_noise():
     one, other = spec(FixedLR(lr=0.1, wd=0.01)), spec(FixedLR(lr=0.1, wd=0.02))
     assert one.stream("initial") == other.stream("initial")

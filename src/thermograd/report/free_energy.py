@@ -79,7 +79,7 @@ def write_free_energy_report(
         (
             "temperature",
             "Temperature by free-energy minimisation",
-            ("free-energy",),
+            ("free-energy", "free-energy-graph"),
             (law_table(findings, published), temperature_table(findings)),
         ),
         ("bridge", "The two temperatures", ("bridge",), (bridge_table(findings), step_table(findings))),

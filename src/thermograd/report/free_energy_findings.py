@@ -27,6 +27,7 @@ from thermograd.analysis import (
 from thermograd.analysis.lines import SphereLine, sphere_lines
 from thermograd.analysis.step_reading import StepReading, step_reading
 from thermograd.analysis.whole_gradient import whole_gradient
+from thermograd.entropy import knn_graph
 from thermograd.errors import InputError
 from thermograd.theory.vmf_limits import entropy_uniform
 
@@ -58,6 +59,10 @@ class FreeEnergyFindings:
         The same with `eps` as FE appendix B takes it.
     eps
         That slack.
+    graph
+        The same from the entropy of the k-nearest-neighbour graph, which FE takes.
+    uniform_graph
+        What that estimator gives for as many points of the uniform law; None where the runs have none.
     bridge
         The same temperatures beside that of the gradient noise.
     whole
@@ -80,6 +85,8 @@ class FreeEnergyFindings:
     temperatures: tuple[TemperatureLine, ...] | str
     published_slack: tuple[TemperatureLine, ...] | str
     eps: float
+    graph: tuple[TemperatureLine, ...] | str
+    uniform_graph: float | None
     bridge: tuple[BridgeLine, ...] | str
     whole: tuple[xr.Dataset, ...] | str
     steps: tuple[StepReading, ...] | str
@@ -162,6 +169,14 @@ def analyse_free_energy(
         if within is None
         else _attempt(lambda: temperature_law(states, eps=eps, within=within, draws=draws, shuffles=0)),
         eps=eps,
+        graph=why
+        if within is None
+        else _attempt(
+            lambda: temperature_law(
+                states, within=within, observable="entropy_graph", draws=draws, shuffles=shuffles
+            )
+        ),
+        uniform_graph=_uniform_graph(states),
         bridge=joined,
         whole=joined
         if isinstance(joined, str)
@@ -177,6 +192,18 @@ def _attempt(make: Callable[[], Result]) -> Result | str:
         return make()
     except InputError as error:
         return str(error)
+
+
+def _uniform_graph(states: xr.Dataset) -> float | None:
+    """The graph's entropy of uniform points, as many as the runs' windows have: its constant is not known."""
+    estimator = str(states.attrs.get("entropy_graph_estimator", ""))
+    if "entropy_graph" not in states or not estimator:
+        return None
+    points = np.random.default_rng(0).standard_normal(
+        (int(states.attrs["entropy_queue_size"]), int(states.attrs["dim"]))
+    )
+    neighbours = int(estimator.removeprefix("knn_graph(k=").removesuffix(")"))
+    return knn_graph(points / np.linalg.norm(points, axis=1, keepdims=True), k=neighbours).entropy
 
 
 def _regimes(states: xr.Dataset, trace: xr.Dataset, known: Mapping[int, float]) -> Regimes:

@@ -53,7 +53,10 @@ def make_free_energy_figures(
     }
     if not isinstance(f.temperatures, str):
         for line in f.temperatures:
-            makers[f"free-energy{_suffix(line)}"] = _free_energy(f, line, published)
+            makers[f"free-energy{_suffix(line)}"] = _free_energy(f, line, f.uniform_entropy, published)
+    if not isinstance(f.graph, str):
+        for line in f.graph:
+            makers[f"free-energy-graph{_suffix(line)}"] = _free_energy(f, line, f.uniform_graph, published)
     if not isinstance(f.bridge, str):
         for joined in f.bridge:
             makers[f"bridge{_suffix(joined.temperatures)}"] = _bridge(joined)
@@ -117,13 +120,16 @@ def _regimes(f: FreeEnergyFindings) -> Figure:
 
 
 def _free_energy(
-    f: FreeEnergyFindings, line: TemperatureLine, published: PublishedTemperature | None
+    f: FreeEnergyFindings,
+    line: TemperatureLine,
+    uniform_entropy: float | None,
+    published: PublishedTemperature | None,
 ) -> Callable[[], Figure]:
     return lambda: free_energy(
         f.states,
         line,
         uniform_loss=f.random_loss(line.at),
-        uniform_entropy=f.uniform_entropy,
+        uniform_entropy=uniform_entropy,
         published=published,
     )
 
@@ -166,6 +172,11 @@ CAPTIONS = {
         "Loss and entropy over the iterations",
         "Training loss U and entropy S of the direction over the iterations, a colour for each ELR (FE "
         "figures 1 and 8). Dashed: the uniform law on the sphere. Entropies begin with the first window.",
+    ),
+    "free-energy-graph": (
+        "The same from the entropy of the graph of nearest neighbours",
+        "The same with the free-energy paper's own estimator: the length of the graph of nearest neighbours "
+        "of consecutive iterates, an entropy up to a constant. Dashed: the same number of uniform points.",
     ),
     "free-energy": (
         "Loss and entropy, temperature, and free energy over the learning rate",

@@ -77,6 +77,8 @@ def law_table(findings: FreeEnergyFindings, published: Iterable[PublishedTempera
     rows = [_law(line, f"here{_of_seed(line)}") for line in f.temperatures]
     if not isinstance(f.published_slack, str):
         rows += [_law(line, f"here{_of_seed(line)}, the paper's slack") for line in f.published_slack]
+    if not isinstance(f.graph, str):
+        rows += [_law(line, f"here{_of_seed(line)}, S by FE's graph of neighbours") for line in f.graph]
     for law in published:
         kind = "over-parameterised" if law.overparameterised else "under-parameterised"
         rows.append(

@@ -14,7 +14,7 @@ from thermograd.report.wording import number
 from thermograd.reproduce.claims import Claim, Verdict
 from thermograd.reproduce.gradient_claims import of_seed
 
-__all__ = ["bridge_claims"]
+__all__ = ["bridge_claims", "estimator_claim"]
 
 _NEAR = 0.25  # part by which two temperatures may differ that are called the same
 _PAPER = "neither (IG section 3.2 has the temperature of the noise, FE section 4 the other)"
@@ -50,6 +50,52 @@ def bridge_claims(f: FreeEnergyFindings, where: str) -> tuple[Claim, Claim]:
     if isinstance(f.whole, str):
         return first, Claim(whole, _PAPER, "", "not testable", f.whole)
     return first, _judged(whole, "", f.bridge, f.whole)
+
+
+def estimator_claim(f: FreeEnergyFindings, where: str) -> Claim:
+    """Whether the paper's entropy, by the graph of neighbours, has the temperatures of nearest distances.
+
+    Judged state by state as `bridge_claims`, where both have a temperature.
+
+    Parameters
+    ----------
+    f
+        What was found.
+    where
+        Network and data, to end a claim with.
+
+    """
+    claim = f"The temperature does not depend on the estimator of the entropy: {where}"
+    paper = "FE section 4 takes the graph of 50 neighbours, IG appendix D nearest distances"
+    if isinstance(f.temperatures, str) or isinstance(f.graph, str):
+        why = f.temperatures if isinstance(f.temperatures, str) else f.graph
+        return Claim(claim, paper, "", "not testable", str(why))
+    told, away, tested = [], [], True
+    for one, other in zip(f.temperatures, f.graph, strict=True):
+        both = xr.align(one.points, other.points, join="inner")
+        T, by_graph = (points["temperature"].values for points in both)
+        known = np.isfinite(T) & np.isfinite(by_graph)
+        tested = tested and one.exists and other.exists and int(known.sum()) > 1
+        if not known.any():
+            continue
+        ratio = by_graph[known] / T[known]
+        # Both are of the same windows and share most of their errors: the larger one counts, and not both.
+        errors = [points["temperature_se"].values / points["temperature"].values for points in both]
+        se = np.nan_to_num(np.maximum(*errors)[known])
+        apart = np.abs(np.log(ratio)) > np.maximum(math.log1p(_NEAR), 3 * se)
+        span = f"{number(float(ratio.min()))} to {number(float(ratio.max()))}"
+        laws = [line.law.text("elr") if line.law else "no power law" for line in (one, other)]
+        told.append(
+            f"ratios {span} of {int(known.sum())} states; T = {laws[1]} and {laws[0]}{of_seed(one.at)}"
+        )
+        rates = both[0]["elr"].values[known][apart]
+        away += [f"ELR {number(float(rate))}{of_seed(one.at)}" for rate in rates]
+    measured = "; ".join(told)
+    if not tested:
+        return Claim(claim, paper, measured, "not testable", "no temperature is shown to exist by both")
+    if away:
+        return Claim(claim, paper, measured, "differs", f"apart by more than 25% at {', '.join(away)}")
+    return Claim(claim, paper, measured, "agrees", "each within 25% or three standard errors")
 
 
 def _judged(claim: str, measured: str, lines: Sequence[BridgeLine], ratios: Sequence[xr.Dataset]) -> Claim:

@@ -12,7 +12,7 @@ from thermograd.analysis.published import TEMPERATURE_LAWS, PublishedTemperature
 from thermograd.analysis.temperature_law import TemperatureLine
 from thermograd.report.free_energy_findings import FreeEnergyFindings
 from thermograd.report.wording import number
-from thermograd.reproduce.bridge_claims import bridge_claims
+from thermograd.reproduce.bridge_claims import bridge_claims, estimator_claim
 from thermograd.reproduce.claims import Claim, Verdict
 from thermograd.reproduce.gradient_claims import (
     decay_claim,
@@ -91,6 +91,7 @@ def free_energy_claims(
             _monotonic(f, where),
             _exists(f, where, published),
             _grows(f, where, published, same_setup),
+            estimator_claim(f, where),
             *bridge_claims(f, where),
             entropy_claim(f, where),
         ]

@@ -25,6 +25,7 @@ from thermograd.report.wording import PROTOCOL_NAMES, formula, number, percent, 
 from thermograd.report.wording import percent_with_error as with_percent
 from thermograd.reproduce.claims import Claim
 from thermograd.reproduce.ideal_gas_published import published_maxwell, setup_difference
+from thermograd.reproduce.potential_claims import potential_claim
 from thermograd.reproduce.presets import Setup
 from thermograd.reproduce.verdicts import SURE, median_verdict, untested, verdict
 
@@ -40,7 +41,7 @@ _REAL_GAS = 0.02
 
 
 def gas_claims(setup: Setup, states: Mapping[str, xr.Dataset]) -> list[Claim]:
-    """Judge V1, V3, the collapse of the noise, the temperature and the compressibility of every protocol.
+    """Judge V1, V2, V3, the collapse of the noise, the temperature and the compressibility of every protocol.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ def gas_claims(setup: Setup, states: Mapping[str, xr.Dataset]) -> list[Claim]:
         claims += _tested(
             dataset, radius, _radius, f"{name}: V1, where the norm settles", "IG 6.3, appendix G"
         )
+        claims.append(potential_claim(name, dataset))
         claims += _maxwell(setup, name, protocol, dataset)
         if protocol == "FixedSphere":
             claims.append(_pressure(name, dataset))

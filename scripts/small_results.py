@@ -1,0 +1,160 @@
+"""Keep what `thermograd reproduce all --scale small` found: results/small/, and the tables of docs/claims.md.
+
+Usage: python scripts/small_results.py OUT    copy from a finished run's folder, then fill in the page
+       python scripts/small_results.py        fill in the page from results/small/ alone
+
+Kept of each setup: plan, stationary states, claims, verification, tables, and figures as PNG with 256
+colours. ``environment.json`` says on what it ran. Between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``
+the page gets every claim whose words match the pattern of that name; a claim that no pattern matches, or more
+than one, is an error: nothing is left out because it does not fit.
+"""
+
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import xarray as xr
+from PIL import Image
+
+from thermograd.files import atomic_write
+
+ROOT = Path(__file__).parents[1]
+KEPT, PAGE = ROOT / "results" / "small", ROOT / "docs" / "claims.md"
+FILES = ("plan.json", "claims.json", "verification.txt", "states-*.nc", "tables/*.md", "figures/*.png")
+PARTS = ("", "adiabat/*/")
+
+TOPICS = {
+    "v1": r"finite steps, median|the SDE falls short",
+    "v2": r"\(V2\)",
+    "v3": r"Maxwell",
+    "v4": r"\(V4\)",
+    "collapse": r"sigma2 depends on",
+    "temperature": r"T rises with the learning rate",
+    "real-gas": r"a real gas",
+    "parameterisation": r"is (over|under)-parameterised",
+    "regimes": r"training goes through",
+    "appendix-h": r"appendix-h",
+    "monotonic": r"loss and entropy rise",
+    "free-energy": r"A temperature exists|grows with the ELR as a power law",
+    "estimators": r"does not depend on the estimator|stationary law and not the volume",
+    "vanishing-temperature": r"temperature falls towards 0",
+    "gradients": r"settle above 0|vanish together",
+    "exponents": r"\|\^a|\^a",
+    "bridge": r"temperature of free-energy minimisation is that",
+    "batch-size": r"batch|rate per image",
+}
+
+
+def keep(out: Path) -> None:
+    """Copy every setup of a finished run."""
+    shutil.rmtree(KEPT, ignore_errors=True)
+    for setup in sorted({file.parent for name in FILES[:2] for file in out.glob(f"*/{name}")}):
+        for part in PARTS:
+            for pattern in FILES:
+                for source in sorted(setup.glob(part + pattern)):
+                    target = KEPT / source.relative_to(out)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    copy_picture(source, target) if source.suffix == ".png" else shutil.copy(source, target)
+    shutil.copy(out / "claims.md", KEPT)
+    atomic_write(KEPT / "environment.json", json.dumps(environment(out), indent=1) + "\n")
+
+
+def copy_picture(source: Path, target: Path) -> None:
+    """With 256 colours: two or three times smaller, and to the eye the same."""
+    Image.open(source).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+
+
+def environment(out: Path) -> dict[str, object]:
+    """What ran where: of the runs as they recorded it, and of this machine."""
+    runs = sorted(out.glob("**/runs/*.nc"))
+    seconds, recorded = 0.0, {}
+    for path in runs:
+        with xr.open_dataset(path) as run:
+            seconds += float(run.attrs["wall_time_s"])
+            for name in ("torch_version", "numpy_version", "python_version", "device", "numerics_version"):
+                recorded.setdefault(name, set()).add(str(run.attrs[name]))
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "command": "thermograd reproduce all --scale small --data <5 000 + 1 000 images of CIFAR-10>",
+        "runs": len(runs),
+        "core_hours": round(seconds / 3600, 2),
+        "cpu": cpu[0] if cpu else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "system": platform.platform(),
+        **{name: ", ".join(sorted(values)) for name, values in recorded.items()},
+        **{name: version(name) for name in ("thermograd", "xarray", "scipy", "numba")},
+    }
+
+
+def topics() -> dict[str, list[tuple[str, dict[str, str]]]]:
+    """Every claim of every setup by topic."""
+    found: dict[str, list[tuple[str, dict[str, str]]]] = {name: [] for name in TOPICS}
+    for path in sorted(KEPT.glob("*/claims.json")):
+        for claim in json.loads(path.read_text()):
+            names = [name for name, pattern in TOPICS.items() if re.search(pattern, claim["claim"])]
+            if "overparameterised" in path.parent.name:
+                names = ["appendix-h"]
+            if len(names) != 1:
+                sys.exit(f"{path.parent.name}: {claim['claim']!r} belongs to {names}; expected one topic")
+            found[names[0]].append((path.parent.name, claim))
+    return found
+
+
+def table(claims: list[tuple[str, dict[str, str]]]) -> str:
+    """Markdown: setup and claim, what was measured, verdict and why."""
+    lines = ["| setup | claim | measured | verdict |", "| --- | --- | --- | --- |"]
+    for setup, claim in claims:
+        words = re.sub(r": [^:]*\d\) on [\w-]+$", "", claim["claim"])
+        cells = (setup, words, claim["measured"] or "–", f"**{claim['verdict']}**: {claim['reason']}")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def counts(found: dict[str, list[tuple[str, dict[str, str]]]]) -> str:
+    """How many claims of each topic agree, differ, cannot be told."""
+    words = ("agrees", "differs", "not testable")
+    lines = ["| | " + " | ".join(words) + " |", "| --- |" + " ---: |" * len(words)]
+    for name, claims in found.items():
+        if claims:
+            numbers = [sum(claim["verdict"] == word for _, claim in claims) for word in words]
+            lines.append(f"| [{name}](#{name}) | " + " | ".join(map(str, numbers)) + " |")
+    return "\n".join(lines)
+
+
+def environment_words() -> str:
+    """The environment as a table."""
+    content = json.loads((KEPT / "environment.json").read_text())
+    rows = [f"| {name.replace('_', ' ')} | {value} |" for name, value in content.items()]
+    return "\n".join(["| | |", "| --- | --- |", *rows])
+
+
+def fill(page: str, name: str, content: str) -> str:
+    """The page with this between its markers."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    if page.count(begin) != 1 or page.count(end) != 1:
+        sys.exit(f"{PAGE}: expected {begin} and {end} once each")
+    return page[: page.index(begin)] + f"{begin}\n\n{content}\n\n" + page[page.index(end) :]
+
+
+def main(arguments: list[str]) -> None:
+    """Keep a run's results if one is named, and fill in the page."""
+    if arguments:
+        keep(Path(arguments[0]))
+    found = topics()
+    page = fill(PAGE.read_text(), "counts", counts(found))
+    page = fill(page, "environment", environment_words())
+    for name, claims in found.items():
+        if claims:
+            page = fill(page, name, table(claims))
+    atomic_write(PAGE, page)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
