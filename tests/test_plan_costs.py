@@ -24,7 +24,7 @@ SMALL_SECONDS = {
     ("ConvNet", 1, "digits"): 0.25e-3,
     ("ConvNet", 2, "digits"): 0.4e-3,
     ("ConvNet", 4, "digits"): 0.7e-3,
-    ("ConvNet", 2, "cifar10"): 12e-3,
+    ("ConvNet", 2, "cifar10"): 5e-3,
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from thermograd.analysis import phase_by_size
 from thermograd.errors import InputError
 from thermograd.protocol import FixedELR, FixedLR, FixedSphere
-from thermograd.reproduce import everything
+from thermograd.reproduce import dry_run, everything, ideal_gas
 from thermograd.reproduce import free_energy_networks as networks
 from thermograd.reproduce.batch_size import BATCH_SIZE
 from thermograd.reproduce.choice import Choice, NotRun
@@ -21,8 +21,9 @@ from thermograd.reproduce.data_sizes import size_claims, size_families, size_pag
 from thermograd.reproduce.everything import everything_choice, reproduce_all
 from thermograd.reproduce.free_energy_networks import free_energy_choice, reproduce_free_energy
 from thermograd.reproduce.free_energy_setup import RANDOM_FILE, SetupPage
+from thermograd.reproduce.ideal_gas_setup import SetupResult
+from thermograd.reproduce.in_turn import How
 from thermograd.reproduce.presets import Setup, load_preset, setups
-from thermograd.reproduce.reproduced import Reproduced
 from thermograd.reproduce.setup_run import SetupRun
 from thermograd.reproduce.summary import Entry, read_claims, save_claims, write_summary
 from thermograd.states import new_trace
@@ -48,7 +49,7 @@ def tiny(name: str, *elr: float, batch_size: int = 128, subset: int | None = Non
         protocol=FixedSphere(elr=elr[0], radius=1.0),
     )
     grid = FixedSphere.grid(elr=list(elr), radius=[1.0])
-    return replace(setup, name=name, grids=((grid, template),), seeds=(0,), scale="own")
+    return replace(setup, name=name, grids=((grid, template),), seeds=(0,))
 
 
 def chosen(*offered: Setup) -> Choice:
@@ -81,8 +82,7 @@ def whole(tmp_path_factory):
         scale="quick",
         folder=folder,
         choice=Choice(tuple((s, "digits") for s in offered), (NotRun("else", "no images", "fetch them"),)),
-        engine=Serial(),
-        on_progress=lambda done, total: shown.append((done, total)),
+        how=How(engine=Serial(), on_progress=lambda done, total: shown.append((done, total))),
     )
     yield folder, offered, result, shown
     monkeypatch.undo()
@@ -126,7 +126,9 @@ def test_a_second_call_reuses_everything_and_writes_the_same(whole):
     folder, offered, first, _ = whole
     page = folder / "free-energy-tiny-up" / "report.html"
     before = page.read_bytes()
-    again = reproduce_free_energy(scale="quick", folder=folder, choice=chosen(offered[0]), engine=Serial())
+    again = reproduce_free_energy(
+        scale="quick", folder=folder, choice=chosen(offered[0]), how=How(engine=Serial())
+    )
     assert again.summaries["free-energy-tiny-up"].reused == 4
     assert again.claims["free-energy-tiny-up"] == first.claims["free-energy-tiny-up"]
     assert page.read_bytes() == before
@@ -140,14 +142,16 @@ def test_runs_of_another_numerics_version_are_refused_by_name_and_stop_no_other(
     (spoilt / "plan.json").write_text('{"numerics_version": 1, "grids": []}')
     one = replace(offered[0], grids=((FixedSphere.grid(elr=[1e-3], radius=[1.0]), offered[0].grids[0][1]),))
     other = replace(one, name="free-energy-other-up")
-    result = reproduce_free_energy(scale="quick", folder=tmp_path, choice=chosen(one, other), engine=Serial())
+    result = reproduce_free_energy(
+        scale="quick", folder=tmp_path, choice=chosen(one, other), how=How(engine=Serial())
+    )
     assert result.exit_code == 1
     (refused,) = result.refused
     assert "numerics version 1" in refused.reason
     assert "free-energy-other-up" in result.claims
     assert "numerics version 1" in (tmp_path / "claims.md").read_text()
     with pytest.raises(InputError, match="numerics version 1"):
-        reproduce_free_energy(scale="quick", folder=tmp_path, choice=chosen(one), engine=Serial())
+        reproduce_free_energy(scale="quick", folder=tmp_path, choice=chosen(one), how=How(engine=Serial()))
 
 
 def test_an_interrupted_setup_ends_the_call_and_says_so(monkeypatch, tmp_path, whole):
@@ -208,20 +212,20 @@ def test_both_papers_end_on_one_page(monkeypatch, tmp_path, whole):
     monkeypatch.setattr(networks, "setup_page", without_figures)
     claim = Claim("gas", "IG 4", "1", "agrees", "so")
 
-    def gas(*, choice, folder, on_progress, **options):
-        for setup, _ in choice.chosen:
-            (folder / setup.name).mkdir(parents=True)
-            (folder / setup.name / "plan.json").touch()
-            save_claims([claim], folder / setup.name)
-        done = {setup.name: SweepSummary(0, 1, 0, False) for setup, _ in choice.chosen}
-        return Reproduced(done, dict.fromkeys(done, (claim,)))
+    commands = []
 
-    monkeypatch.setattr(everything, "reproduce_ideal_gas", gas)
+    def gas(setup, source, folder, *, command, **options):
+        commands.append(command)
+        (folder / "plan.json").touch()
+        save_claims([claim], folder)
+        return SetupResult(setup, SweepSummary(0, 1, 0, False), claims=(claim,))
+
+    monkeypatch.setattr(ideal_gas, "reproduce_setup", gas)
     gases = [replace(offered[0], name=f"ideal-gas-{k}") for k in "ab"]
     short = tiny("free-energy-short-up", 1e-3)
     missing = (NotRun("free-energy-far", "no images", "thermograd data fetch cifar10"),)
     choice = Choice(chosen(*gases, short).chosen, missing)
-    result = reproduce_all(scale="quick", folder=tmp_path, choice=choice, engine=Serial())
+    result = reproduce_all(scale="quick", folder=tmp_path, choice=choice, how=How(engine=Serial()))
     assert result.exit_code == 0
     assert list(result.claims) == ["ideal-gas-a", "ideal-gas-b", "free-energy-short-up"]
     text = (tmp_path / "claims.md").read_text()
@@ -230,11 +234,13 @@ def test_both_papers_end_on_one_page(monkeypatch, tmp_path, whole):
     assert "thermograd data fetch cifar10" in text
     assert "thermograd reproduce all --scale quick" in text
 
-    def broken(**options):
+    def broken(*args, **options):
         raise InputError("this folder holds another plan")
 
-    monkeypatch.setattr(everything, "reproduce_ideal_gas", broken)
-    again = reproduce_all(scale="quick", folder=tmp_path, choice=chosen(gases[0], short), engine=Serial())
+    monkeypatch.setattr(ideal_gas, "reproduce_setup", broken)
+    again = reproduce_all(
+        scale="quick", folder=tmp_path, choice=chosen(gases[0], short), how=How(engine=Serial())
+    )
     assert again.exit_code == 1
     assert [one.setup for one in again.refused] == ["ideal-gas-a"]
     assert again.summaries["free-energy-short-up"].reused == 1
@@ -244,12 +250,12 @@ def test_a_dry_run_tells_every_setup_and_starts_nothing(monkeypatch, tmp_path, w
     _, offered, _, _ = whole
     asked: list[tuple[str, str]] = []
     monkeypatch.setattr(
-        networks, "estimated", lambda setup, source, *args, **options: asked.append((setup.name, source))
+        dry_run, "dry_run", lambda setup, source, *args, **options: asked.append((setup.name, source))
     )
     missing = (NotRun("free-energy-convnet-cifar10-up", "no images"),)
     choice = Choice(chosen(offered[0]).chosen, missing)
     reproduce_free_energy(scale="small", folder=tmp_path / "none", choice=choice, dry_run=True)
-    assert asked == [("free-energy-tiny-up", "digits"), ("free-energy-convnet-cifar10-up", "cifar10")]
+    assert asked == [("free-energy-convnet-cifar10-up", "cifar10"), ("free-energy-tiny-up", "digits")]
     assert not (tmp_path / "none").exists()
 
 

@@ -22,6 +22,7 @@ from thermograd.reproduce.ideal_gas import reproduce_ideal_gas
 from thermograd.reproduce.ideal_gas_adiabat import RUN, plan_adiabat, run_adiabat, run_count
 from thermograd.reproduce.ideal_gas_adiabat_claims import adiabat_claims
 from thermograd.reproduce.ideal_gas_claims import gas_claims
+from thermograd.reproduce.in_turn import How
 from thermograd.reproduce.overparameterised_claims import overparameterised_claims
 from thermograd.reproduce.presets import Setup, load_preset
 from thermograd.reproduce.verdicts import verdict
@@ -246,11 +247,9 @@ def whole(tmp_path_factory):
         scale="quick",
         folder=folder,
         choice=choice,
-        engine=Serial(),
-        on_progress=strike,
-        on_message=lambda _: None,
+        how=How(engine=Serial(), on_progress=strike, on_message=lambda _: None),
     )
-    gone_on = reproduce_ideal_gas(scale="quick", folder=folder, choice=choice, engine=Serial())
+    gone_on = reproduce_ideal_gas(scale="quick", folder=folder, choice=choice, how=How(engine=Serial()))
     return stopped, gone_on, folder
 
 
@@ -298,7 +297,7 @@ def test_another_numerics_version_is_refused_by_name(whole, tmp_path):
     (there / "plan.json").write_text(json.dumps(plain | {"numerics_version": 1}))
     with pytest.raises(InputError, match="numerics version 1"):
         reproduce_ideal_gas(
-            scale="quick", folder=tmp_path, choice=Choice(((tiny(), "digits"),)), engine=Serial()
+            scale="quick", folder=tmp_path, choice=Choice(((tiny(), "digits"),)), how=How(engine=Serial())
         )
 
 
@@ -313,20 +312,20 @@ def test_one_setup_that_cannot_be_run_stops_no_other(tmp_path, monkeypatch):
 
     monkeypatch.setattr(ideal_gas_setup, "run_setup", fails)
     choice = Choice(((bad, "digits"), (good, "digits")))
-    found = reproduce_ideal_gas(scale="quick", folder=tmp_path, choice=choice, engine=Serial())
+    found = reproduce_ideal_gas(scale="quick", folder=tmp_path, choice=choice, how=How(engine=Serial()))
     assert [str(one) for one in found.refused] == ["ideal-gas-broken: its images are torn"]
     assert list(found.claims) == [good.name]
     assert found.exit_code == 1
     with pytest.raises(InputError, match="torn"):
         reproduce_ideal_gas(
-            scale="quick", folder=tmp_path, choice=Choice(((bad, "digits"),)), engine=Serial()
+            scale="quick", folder=tmp_path, choice=Choice(((bad, "digits"),)), how=How(engine=Serial())
         )
 
 
 def test_a_dry_run_says_all_and_writes_nothing(tmp_path):
     setup = replace(tiny(), grids=tiny().grids[:1])
     found = reproduce_ideal_gas(
-        scale="quick", folder=tmp_path / "out", choice=Choice(((setup, "digits"),)), workers=1, dry_run=True
+        scale="quick", folder=tmp_path / "out", choice=Choice(((setup, "digits"),)), how=How(1), dry_run=True
     )
     text = found.to_text()
     assert "FixedSphere: elr 0.006 to 0.01 (2) x radius 1 (1) = 2 points, 40 iterations" in text
@@ -341,6 +340,11 @@ def test_a_dry_run_says_all_and_writes_nothing(tmp_path):
         (("--scale", "paper", "--data", "digits"), ("digits images", "cifar10, cifar100")),
         (("--part", "isotropic", "--dry-run"), ("--dry-run is True", "--part isotropic")),
         (("--data", "digits", "--address", "auto"), ("--address auto", "--engine ray")),
+        (("--dry-run", "--address", "auto"), ("--address auto", "--engine ray")),
+        (("--dry-run", "--engine", "serial", "--workers", "2"), ("--workers is 2 with --engine serial",)),
+        (("--dry-run", "--device", "gpu"), ("device is 'gpu'", "expected cpu, cuda")),
+        (("--preset", "x.toml", "--part", "ideal-gas-x"), ("--part ideal-gas-x", "--preset x.toml")),
+        (("--preset", "x.toml"), ("preset x.toml cannot be read",)),
     ],
 )
 def test_a_wrong_option_is_one_line(tmp_path, options, parts):

@@ -218,6 +218,11 @@ def run_options(command: Command) -> Command:
             show_default=True,
             help="Iterations between them.",
         ),
+        click.option(
+            "--graph-neighbours",
+            type=click.IntRange(1),
+            help="Read the entropy also by the graph of so many neighbours; default: not.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)

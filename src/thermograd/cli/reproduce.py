@@ -20,7 +20,7 @@ __all__ = ["reproduce"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _ENGINE = ("engine", "workers", "address", "gpus_per_run")
-_NETWORKS = ("scale", "data", *_ENGINE, "device", "dry_run")
+_NETWORKS = ("preset", "scale", "data", *_ENGINE, "device", "dry_run")
 _ISOTROPIC, _TOY = "isotropic", "toy"
 
 
@@ -40,9 +40,16 @@ def _network_options(command: Command) -> Command:
             "whose images are on this machine.",
         ),
         engine_options,
-        click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1."),
+        click.option(
+            "--device",
+            help="Where networks are computed: cpu, cuda, cuda:1; default: as the results there, else cpu.",
+        ),
         click.option("--dry-run", is_flag=True, help="Print grids, time, memory and disk, and stop."),
-        click.option("--out", type=click.Path(path_type=Path), help="Results; default: results/SCALE."),
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            help="Results; default: results/SCALE, or the name of the preset.",
+        ),
         config_option,
         json_option,
     ]
@@ -60,6 +67,15 @@ def _part_option(others: str) -> Callable[[Command], Command]:
     )
 
 
+def _preset_option(command: Command) -> Command:
+    return click.option(
+        "--preset",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="TOML file with a setup of your own, instead of --part and --scale: a copy of what "
+        "'thermograd reproduce preset NAME' prints, edited.",
+    )(command)
+
+
 @click.group()
 def reproduce() -> None:
     """Run a paper's experiments, test its laws on them, and write the report."""
@@ -67,6 +83,7 @@ def reproduce() -> None:
 
 @reproduce.command("ideal-gas")
 @_part_option("isotropic (the noise model, IG section 5)")
+@_preset_option
 @click.option("--seed", type=click.IntRange(0), help="Of the isotropic model's draws; default: 0.")
 @_network_options
 @click.pass_context
@@ -88,6 +105,7 @@ def ideal_gas(ctx: click.Context, /, part: str, out: Path | None, json_: bool, *
 
 @reproduce.command("free-energy")
 @_part_option("toy (the toy sphere, FE section 6.2)")
+@_preset_option
 @click.option("--steps", type=click.IntRange(1), help="Iterations of the toy sphere at most; default: 50000.")
 @click.option("--seed", type=click.IntRange(0), help="Of the toy sphere's draws; default: 0.")
 @_network_options
@@ -121,6 +139,16 @@ def everything(ctx: click.Context, /, out: Path | None, json_: bool, **options: 
     _networks(ctx, "both papers", reproduce_all, out, json_, **options)
 
 
+@reproduce.command("preset")
+@click.argument("name")
+@click.option("--scale", default="quick", show_default=True, help="quick, small, paper.")
+def preset(name: str, scale: str) -> None:
+    """Print the setup NAME as a TOML file, to be copied, edited and run with --preset."""
+    from thermograd.reproduce.presets import preset_text
+
+    click.echo(preset_text(name, scale), nl=False)
+
+
 def _refuse(ctx: click.Context, options: dict[str, Any], part: str, foreign: tuple[str, ...]) -> None:
     for name in foreign:
         if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
@@ -139,15 +167,36 @@ def _networks(
     **options: Any,
 ) -> None:
     from thermograd.cli.progress import progress_bar
+    from thermograd.reproduce.in_turn import How
 
-    workers = options.pop("workers")
-    engine = engine_of(options.pop("engine"), workers, options.pop("address"), options.pop("gpus_per_run"))
-    folder = out or Path("results") / options["scale"]
+    engine = {name: options.pop(name) for name in _ENGINE}
+    device, workers = options.pop("device"), engine["workers"]
+    chosen = engine_of(engine.pop("engine"), **engine, device=device)
+    name = _take_preset(ctx, options) or options["scale"]
+    folder = out or Path("results") / name
     with progress_bar(what) as show:
-        given = {**options, "workers": None if engine else workers, "engine": engine, "folder": folder}
-        result = call(**given, on_progress=show, on_message=lambda words: click.echo(words, err=True))
+        how = How(
+            None if chosen else workers, chosen, device, show, lambda words: click.echo(words, err=True)
+        )
+        result = call(**options, folder=folder, how=how)
     print_json(result.to_dict()) if json_ else click.echo(result.to_text())
     ctx.exit(result.exit_code)
+
+
+def _take_preset(ctx: click.Context, options: dict[str, Any]) -> str:
+    """Put the setup of a user's file in the place of part and scale; its name, empty if there is none."""
+    path = options.pop("preset", None)
+    if path is None:
+        return ""
+    from thermograd.reproduce.choice import OWN, own_choice
+
+    for name in ("part", "scale"):
+        if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise InputError(
+                f"--{name} {options[name]} and --preset {path} are given; expected one of the two"
+            )
+    options |= {"scale": OWN, "choice": own_choice(path, options["data"])}
+    return str(path.stem)
 
 
 def _isotropic(out: Path, json_: bool, seed: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
@@ -148,11 +149,14 @@ def value_text(value: float) -> str:
 
     Examples
     --------
-    >>> [value_text(value) for value in (0.25, 1.0, 0.00031622, 1e-4)]
-    ['0.25', '1', '3.16e-4', '1e-4']
+    >>> [value_text(value) for value in (0.0, 0.25, 1.0, 0.00031622, 1e-4, 999.9)]
+    ['0', '0.25', '1', '3.16e-4', '1e-4', '1e3']
 
     """
-    if 0.01 <= abs(value) < 1000:
+    # Zero has no power of ten; what is not finite has none either.
+    if value == 0 or not math.isfinite(value):
+        return f"{value + 0.0:g}"  # and no minus before a zero
+    if 0.01 <= abs(value) < 999.5:
         return f"{value:.3g}"
     mantissa, exponent = f"{value:.2e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"

@@ -27,7 +27,6 @@ from thermograd.analysis import (
 from thermograd.analysis.lines import SphereLine, sphere_lines
 from thermograd.analysis.step_reading import StepReading, step_reading
 from thermograd.analysis.whole_gradient import whole_gradient
-from thermograd.entropy import knn_graph
 from thermograd.errors import InputError
 from thermograd.theory.vmf_limits import entropy_uniform
 
@@ -62,7 +61,7 @@ class FreeEnergyFindings:
     graph
         The same from the entropy of the k-nearest-neighbour graph, which FE takes.
     uniform_graph
-        What that estimator gives for as many points of the uniform law; None where the runs have none.
+        What that estimator gives for as many uniform directions; None where it is not known.
     bridge
         The same temperatures beside that of the gradient noise.
     whole
@@ -111,6 +110,7 @@ def analyse_free_energy(
     trace: xr.Dataset,
     *,
     random_losses: Mapping[int, float] | None = None,
+    uniform_graph: float | None = None,
     eps: float = 1e-2,
     draws: int = 200,
     shuffles: int = 200,
@@ -126,6 +126,8 @@ def analyse_free_energy(
         On a fixed sphere: stationary states, and the runs they come from.
     random_losses
         Mean loss at random directions by seed; None: only a loss that is not finite counts as divergence.
+    uniform_graph
+        What FE's estimator of the entropy gives for uniform directions.
     eps
         Slack of the free energy in FE appendix B: 1e-2 for most setups, 4e-2 for the wide ConvNets.
     draws, shuffles
@@ -176,7 +178,7 @@ def analyse_free_energy(
                 states, within=within, observable="entropy_graph", draws=draws, shuffles=shuffles
             )
         ),
-        uniform_graph=_uniform_graph(states),
+        uniform_graph=uniform_graph,
         bridge=joined,
         whole=joined
         if isinstance(joined, str)
@@ -192,18 +194,6 @@ def _attempt(make: Callable[[], Result]) -> Result | str:
         return make()
     except InputError as error:
         return str(error)
-
-
-def _uniform_graph(states: xr.Dataset) -> float | None:
-    """The graph's entropy of uniform points, as many as the runs' windows have: its constant is not known."""
-    estimator = str(states.attrs.get("entropy_graph_estimator", ""))
-    if "entropy_graph" not in states or not estimator:
-        return None
-    points = np.random.default_rng(0).standard_normal(
-        (int(states.attrs["entropy_queue_size"]), int(states.attrs["dim"]))
-    )
-    neighbours = int(estimator.removeprefix("knn_graph(k=").removesuffix(")"))
-    return knn_graph(points / np.linalg.norm(points, axis=1, keepdims=True), k=neighbours).entropy
 
 
 def _regimes(states: xr.Dataset, trace: xr.Dataset, known: Mapping[int, float]) -> Regimes:

@@ -13,10 +13,7 @@ from thermograd.report.wording import PROTOCOL_NAMES, number, with_error
 from thermograd.reproduce.claims import Claim
 from thermograd.reproduce.summary import save_claims, to_page_claims
 
-__all__ = ["BATCH_SIZE", "batch_size_claims", "batch_size_page"]
-
-BATCH_SIZE = "batch-size"
-"""What the names of these setups begin with, and the folder of their common page."""
+__all__ = ["batch_size_claims", "batch_size_page"]
 
 _PAPER = "FE section 2 and appendix A: T = eta sigma^2 / B; neither paper varies B"
 _TOLERANCE, _SURE = 0.1, 2.0

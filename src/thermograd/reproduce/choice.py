@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from thermograd.errors import InputError
 from thermograd.reproduce.preset_file import nearest
-from thermograd.reproduce.presets import Setup, setups
+from thermograd.reproduce.presets import Setup, load_preset, setups
 
-__all__ = ["Choice", "NotRun", "choose_setups", "images_at_hand"]
+__all__ = [
+    "BATCH_SIZE",
+    "EXPERIMENTS",
+    "FREE_ENERGY",
+    "IDEAL_GAS",
+    "NETWORKS",
+    "OWN",
+    "Choice",
+    "NotRun",
+    "choose_setups",
+    "command_line",
+    "data_option",
+    "images_at_hand",
+    "offered",
+    "own_choice",
+]
+
+IDEAL_GAS, FREE_ENERGY, BATCH_SIZE = "ideal-gas", "free-energy", "batch-size"
+
+EXPERIMENTS = (IDEAL_GAS, FREE_ENERGY, BATCH_SIZE)
+"""What the names of the setups begin with, in the order of the pages."""
+
+NETWORKS = "networks"
+"""The part that stands for all setups of an experiment."""
+
+OWN = "own"
+"""The scale of a setup from a file of one's own."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +119,73 @@ def choose_setups(experiment: str, scale: str, *, part: str = "", data: str | No
             f"data {data!r} are {images.name} images; {what} at scale {scale!r} expected {wanted}"
         )
     return Choice(fitting)
+
+
+def own_choice(preset: str | Path, data: str | None = None) -> Choice:
+    """A setup from a file of one's own, with its images.
+
+    Parameters
+    ----------
+    preset
+        Path of a TOML file, such as an edited copy of what `preset_text` gives.
+    data
+        Path of a folder or archive of the images that the file names; ``None``: those on this machine.
+
+    Raises
+    ------
+    InputError
+        If the file makes no sense, the data are of another set, or there are none: the command that gets
+        them is said.
+
+    """
+    setup = load_preset(Path(preset))
+    if data is None and not images_at_hand(setup.data):
+        raise InputError(f"no images: {_missing(setup)}")
+    if data is not None:
+        from thermograd.data import load
+
+        name = load(data).name
+        if name != setup.data:
+            raise InputError(f"data {data!r} are {name} images; {preset} expected {setup.data}")
+    return Choice(((setup, setup.data if data is None else data),))
+
+
+def offered(scale: str, choice: Choice = Choice(())) -> list[Setup]:
+    """The setups of a scale in the order of the pages, those of a choice in their place, its others last.
+
+    Examples
+    --------
+    >>> [setup.name for setup in offered("quick")][-1]
+    'free-energy-convnet-digits-up'
+
+    """
+    known = {} if scale == OWN else {setup.name: setup for setup in setups(scale=scale)}
+    ordered = [name for one in EXPERIMENTS for name in known if name.startswith(f"{one}-")]
+    mine = {setup.name: setup for setup, _ in choice.chosen}
+    return [mine.pop(name, known[name]) for name in ordered] + list(mine.values())
+
+
+def command_line(experiment: str, setup: Setup, source: str) -> str:
+    """The command that makes a setup's page.
+
+    Examples
+    --------
+    >>> from thermograd.reproduce.presets import load_preset
+    >>> command_line("ideal-gas", load_preset("ideal-gas-convnet-cifar10"), "my images")
+    "thermograd reproduce ideal-gas --scale quick --part ideal-gas-convnet-cifar10 --data 'my images'"
+
+    """
+    which = f"--scale {setup.scale} --part {setup.name}"
+    if setup.scale == OWN:
+        which = f"--preset {shlex.quote(setup.name + '.toml')}"
+    return f"thermograd reproduce {experiment} {which}" + data_option(
+        source if source != setup.data else None
+    )
+
+
+def data_option(source: str | None) -> str:
+    """How a command says where the images are; nothing if they are where they are looked for anyway."""
+    return "" if source is None else f" --data {shlex.quote(source)}"
 
 
 def images_at_hand(source: str) -> bool:

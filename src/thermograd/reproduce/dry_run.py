@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from thermograd.errors import FailedWorkError
+from thermograd.errors import FailedWorkError, InputError
 from thermograd.memory import available_bytes
 from thermograd.protocol import Grid
-from thermograd.reproduce.choice import images_at_hand
-from thermograd.reproduce.costs import Speed, cost, step_flops
+from thermograd.reproduce.choice import Choice, images_at_hand, offered
+from thermograd.reproduce.costs import step_flops
 from thermograd.reproduce.presets import Setup
-from thermograd.sweep import Estimate, Plan, estimate
-from thermograd.sweep.footprint import group_bytes
-from thermograd.sweep.timing import timings
+from thermograd.reproduce.random_images import write_random_images
+from thermograd.sweep import Estimate, Plan, RayCluster, RunStore, estimate
+from thermograd.sweep.calibration import sweep_seconds
+from thermograd.sweep.device import check_device, is_local
+from thermograd.sweep.footprint import checkpoint_bytes, fitting_workers, group_bytes, trace_bytes
+from thermograd.sweep.plan import PLAN_FILE
+from thermograd.sweep.timing import Timing, timings
 from thermograd.training.execution import Execution
 from thermograd.training.spec import TrainSpec
 
-__all__ = ["DryRun", "dry_run", "grid_text"]
+if TYPE_CHECKING:
+    from thermograd.reproduce.in_turn import How
 
-_SHARE = 0.8  # of the free memory, as sweeps allow themselves
+__all__ = ["DryRun", "dry_run", "dry_runs", "grid_text"]
+
 _HEAVY, _LIGHT = 2e10, 5e9
 """Operations of an iteration: more take seconds on a core; fewer are soon measured."""
-_RECORDS = 256
-_CIFAR_FILES = {
-    "cifar10": ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"),
-    "cifar100": ("train", "test"),
-}
+_REPEATS = 3
+"""The fastest counts: whatever else the machine does only makes an iteration longer."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,48 @@ class DryRun:
         return "\n".join(lines)
 
 
+def dry_runs(
+    choice: Choice, scale: str, folder: Path, how: How, note: Callable[[Setup], str] = lambda setup: ""
+) -> tuple[DryRun, ...]:
+    """Estimate every setup of a choice, those too whose images are missing.
+
+    Parameters
+    ----------
+    choice, scale
+        What would be run.
+    folder
+        With one folder for each setup.
+    how
+        Who would carry it out.
+    note
+        What to say besides of a setup.
+
+    Raises
+    ------
+    InputError
+        As `dry_run`.
+
+    """
+    sources = {setup.name: source for setup, source in choice.chosen}
+    absent = {one.setup for one in choice.left_out}
+    known: dict[object, Timing] = {}
+    found = []
+    for setup in offered(scale, choice):
+        if setup.name in sources or setup.name in absent:
+            how.say(f"{setup.name}: measuring an iteration")
+            source = sources.get(setup.name, setup.data)
+            found.append(dry_run(setup, source, folder / setup.name, how, note=note(setup), known=known))
+    return tuple(found)
+
+
 def dry_run(
-    setup: Setup, data: str, folder: Path, *, workers: int | None = None, device: str = "cpu", note: str = ""
+    setup: Setup,
+    data: str,
+    folder: Path,
+    how: How,
+    *,
+    note: str = "",
+    known: dict[object, Timing] | None = None,
 ) -> DryRun:
     """Estimate what running a setup would take; a few seconds of measuring, nothing is written.
 
@@ -98,71 +141,129 @@ def dry_run(
         A named data set, or a path.
     folder
         Where the results would lie; those that lie there count as done.
-    workers, device
-        As for :func:`thermograd.sweep.estimate`.
+    how
+        Who would carry it out.
     note
         What to say besides.
+    known
+        Times of networks that stood in for wider ones; those measured now are added.
 
     Raises
     ------
     InputError
-        As :func:`thermograd.sweep.estimate`.
+        As :func:`thermograd.sweep.estimate`, but for what one machine cannot do and another could: memory
+        that is short is said in the note, and an iteration that cannot be measured in place of its time.
 
     """
+    known = {} if known is None else known
     if images_at_hand(data):
-        return _estimated(setup, setup.plan(data), folder, workers, device, [note])
+        return _estimated(setup, setup.plan(data), folder, how, known, [note])
     with tempfile.TemporaryDirectory(prefix="thermograd-") as place:
-        _write_random_images(setup.data, Path(place))
+        write_random_images(setup.data, Path(place))
         grids = tuple((grid, replace(template, data=place, subset=None)) for grid, template in setup.grids)
-        # Nothing can have been done without the images, so that no results are looked for.
+        # What is done is known by the images' hash: without them it cannot be told.
         plan = Plan(grids, "0" * 64, setup.seeds)
-        assumed = f"the images {setup.data} are not here: an iteration was measured on random ones"
-        return _estimated(setup, plan, Path(place) / "none", workers, device, [note, assumed])
+        notes = [note, f"the images {setup.data} are not here: an iteration was measured on random ones"]
+        notes += ["what is done already is not counted"] if (folder / PLAN_FILE).exists() else []
+        found = _estimated(setup, plan, Path(place) / "none", how, known, notes)
+        return replace(found, estimate=replace(found.estimate, free_disk_bytes=_free_disk(folder)))
 
 
 def _estimated(
-    setup: Setup, plan: Plan, folder: Path, workers: int | None, device: str, notes: list[str]
+    setup: Setup, plan: Plan, folder: Path, how: How, known: dict[object, Timing], notes: list[str]
 ) -> DryRun:
-    needed = (workers or 1) * max(group_bytes(template, 1) for _, template in plan.grids)
-    fits = needed <= _SHARE * available_bytes()
-    if fits and _operations(plan.specs()[0]) <= _HEAVY:
-        found = estimate(plan, folder, workers, device=device)
-    else:
-        found, how = _by_operations(setup, plan.specs()[0], workers or 1, device)
-        tight = "" if fits else f"it cannot be run here: {needed / 1e9:.3g} GB of memory are not free"
-        notes = [*notes, how, tight]
+    plan = plan.on(how.device).continuing(folder)
+    plan = plan if plan.device else plan.on("cpu")
+    check_device(plan.device, how.engine)
+    workers, fits = _workers(plan, how)
+    # A GPU soon has any of these networks done, and may be one of another machine.
+    light = plan.device != "cpu" or _operations(plan.specs()[0]) <= _HEAVY
+    measured: Timing | str = "" if fits and light else _by_operations(plan, known)
+    if measured == "":
+        try:
+            found = estimate(plan, folder, how.workers, engine=how.engine, device=plan.device)
+        except FailedWorkError as error:  # a busy machine, or too little memory: the rest is known
+            measured = str(error)
+    if measured != "":
+        found = _worked_out(plan, folder, workers, measured, is_local(how.engine))
+    if not fits:
+        needed = f"{found.all_bytes / 1e9:.3g} GB of memory are more than 80% of what is free"
+        notes = [*notes, f"it does not fit into this machine: {needed}"]
     return DryRun(setup, found, "; ".join(filter(None, notes)))
 
 
-def _by_operations(setup: Setup, spec: TrainSpec, workers: int, device: str) -> tuple[Estimate, str]:
-    """The estimate of a setup too large to be tried: a narrower network's iteration, by its operations."""
+def _workers(plan: Plan, how: How) -> tuple[int, bool]:
+    """How many runs are worked on at once, and whether they fit into this machine, if they are to."""
+    if isinstance(how.engine, RayCluster):
+        return how.engine.foreseen(), True
+    if not is_local(how.engine):
+        return how.engine.workers if how.engine is not None else 1, True
+    asked = how.workers if how.engine is None else how.engine.workers
+    try:
+        return fitting_workers(plan, asked, lambda message: None), True
+    except InputError:  # said in the note: the other setups are to be estimated all the same
+        return asked or 1, False
+
+
+def _by_operations(plan: Plan, known: dict[object, Timing]) -> Timing | str:
+    """The iteration of a network too large to be tried: a narrower one's, by their operations; or why not."""
+    spec = plan.specs()[0]
     narrow = spec
     while narrow.width > 1 and _operations(narrow) > _LIGHT:
         narrow = replace(narrow, width=narrow.width // 2)
-    with closing(timings(narrow, [Execution(device=device)], 1.0)) as measuring:
-        timing = next(measuring, None)
-    if timing is None:
-        raise FailedWorkError("the time of an iteration could not be measured: the process that did died")
-    timing = replace(timing, seconds=timing.seconds * _operations(spec) / _operations(narrow))
-    how = "" if narrow == spec else f"the iteration is that of width {narrow.width} times its operations"
-    found = cost(setup, Speed(timing.seconds), workers=workers)
-    estimated = Estimate(
-        runs=found.runs,
-        reused=0,
-        groups=found.runs,
+    # Neither the classes nor the protocol of a network change what an iteration takes.
+    where = plan.device or "cpu"
+    alike = (spec.architecture, narrow.width, spec.data == "digits", spec.batch_size, spec.precision, where)
+    if alike not in known:
+        try:
+            with closing(timings(narrow, [Execution(device=where)] * _REPEATS, 1.0)) as measuring:
+                found = list(measuring)
+        except FailedWorkError as error:
+            return str(error)
+        if not found:
+            return "the process that measures an iteration died, or took too long to begin"
+        known[alike] = min(found, key=lambda timing: timing.seconds)
+    return replace(known[alike], seconds=known[alike].seconds * _operations(spec) / _operations(narrow))
+
+
+def _worked_out(plan: Plan, folder: Path, workers: int, measured: Timing | str, local: bool) -> Estimate:
+    """The estimate by what is known of a plan, each run with its own network; without a time, why."""
+    specs = {plan.key(spec): spec for spec in plan.specs()}
+    done = RunStore(folder).finished()
+    left = [spec for key, spec in specs.items() if key not in done]
+    largest = max(specs.values(), key=lambda one: group_bytes(one, 1, device=plan.device))
+    if isinstance(measured, Timing):
+        execution, step = measured.execution, measured.seconds
+        seconds = sweep_seconds(left, workers, measured) if left else 0.0
+        words = "a narrower network's by their operations, measured on this machine just now"
+        words += "" if local else ", not on the cluster"
+    else:
+        execution, step, seconds = Execution(device=plan.device), math.nan, math.nan
+        words = f"not measured: {measured}"
+    worker = group_bytes(largest, 1, execution.kernel, plan.device)
+    return Estimate(
+        runs=len(specs),
+        reused=len(specs) - len(left),
+        groups=len(left),
         workers=workers,
-        execution=timing.execution,
-        picked="every run has its own network",
-        step_seconds=timing.seconds,
-        seconds=found.seconds,
-        worker_bytes=found.memory_bytes / workers,
-        all_bytes=found.memory_bytes,
+        execution=execution,
+        picked=f"every run has its own network (on {plan.device})",
+        step_seconds=step,
+        seconds=seconds,
+        worker_bytes=worker,
+        all_bytes=workers * worker,
         free_memory_bytes=float(available_bytes()),
-        trace_bytes=found.trace_bytes,
-        checkpoint_bytes=found.checkpoint_bytes,
-        free_disk_bytes=float(shutil.disk_usage(tempfile.gettempdir()).free),
+        trace_bytes=sum(map(trace_bytes, left)),
+        checkpoint_bytes=min(workers, len(left)) * checkpoint_bytes(largest, 1),
+        free_disk_bytes=_free_disk(folder),
+        measured=words,
     )
-    return estimated, how
+
+
+def _free_disk(folder: Path) -> float:
+    """Where the results would lie, which need not exist yet."""
+    there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
+    return float(shutil.disk_usage(there).free)
 
 
 def _operations(spec: TrainSpec) -> float:
@@ -185,15 +286,3 @@ def grid_text(grid: Grid) -> str:
         ends = f"{values[0]:.3g}" if len(values) == 1 else f"{values[0]:.3g} to {values[-1]:.3g}"
         axes.append(f"{name} {ends} ({len(values)})")
     return f"{grid.protocol.__name__}: {' x '.join(axes)} = {len(grid)} points"
-
-
-def _write_random_images(name: str, folder: Path) -> None:
-    """A stand-in for CIFAR in its own binary format: labels that occur, then noise."""
-    draw = np.random.default_rng(0)
-    classes, labels = (10, 1) if name == "cifar10" else (100, 2)
-    for file in _CIFAR_FILES[name]:
-        records = draw.integers(0, 256, (_RECORDS, labels + 3072), dtype=np.uint8)
-        records[:, labels - 1] = np.arange(_RECORDS) % classes
-        if labels == 2:
-            records[:, 0] = records[:, 1] // 5
-        (folder / f"{file}.bin").write_bytes(records.tobytes())

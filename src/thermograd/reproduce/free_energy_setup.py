@@ -60,6 +60,7 @@ def setup_page(setup: Setup, run: SetupRun, *, command: str = "") -> SetupPage:
         run.states["FixedSphere"],
         run.traces["FixedSphere"],
         random_losses=random_losses(run.plan, run.folder),
+        uniform_graph=_random_graph_entropy(run),
         eps=law.eps if law is not None else 1e-2,
     )
     claims = free_energy_claims(
@@ -111,6 +112,12 @@ def where(setup: Setup) -> str:
     names = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
     of = "images of " if part and setup.data in names else ""
     return f"{spec.architecture}({spec.width}) on {part}{of}{names.get(setup.data, setup.data)}"
+
+
+def _random_graph_entropy(run: SetupRun) -> float | None:
+    from thermograd.training.random_directions import random_graph_entropy
+
+    return random_graph_entropy(run.plan.grids[0][1], int(run.states["FixedSphere"].attrs["dim"]))
 
 
 def random_losses(plan: Plan, folder: Path) -> dict[int, float]:

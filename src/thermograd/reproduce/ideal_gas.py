@@ -4,33 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from thermograd.errors import FailedWorkError, InputError
 from thermograd.extras import require
-from thermograd.reproduce.choice import Choice, NotRun, choose_setups
-from thermograd.reproduce.claims import Claim
-from thermograd.reproduce.dry_run import dry_run as estimate_setup
+from thermograd.reproduce.choice import IDEAL_GAS, NETWORKS, Choice, choose_setups, command_line
+from thermograd.reproduce.dry_run import dry_runs
+from thermograd.reproduce.first_page import write_first_page
 from thermograd.reproduce.ideal_gas_adiabat import run_count
 from thermograd.reproduce.ideal_gas_setup import (
+    SetupResult,
     is_overparameterised,
     iterations,
     reproduce_setup,
 )
-from thermograd.reproduce.presets import Setup, setups
+from thermograd.reproduce.in_turn import HERE, How, Task, run_in_turn
+from thermograd.reproduce.presets import Setup
 from thermograd.reproduce.reproduced import Reproduced
-from thermograd.reproduce.summary import Entry, read_claims, write_summary
 
-if TYPE_CHECKING:
-    from thermograd.sweep import Engine, SweepSummary
-
-__all__ = ["EXPERIMENT", "NETWORKS", "ideal_gas_choice", "reproduce_ideal_gas"]
-
-EXPERIMENT = "ideal-gas"
-"""What the names of the setups begin with."""
-
-NETWORKS = "networks"
-"""The part that stands for all of them."""
+__all__ = ["adiabat_note", "ideal_gas_choice", "ideal_gas_task", "reproduce_ideal_gas"]
 
 
 def ideal_gas_choice(scale: str, *, part: str = NETWORKS, data: str | None = None) -> Choice:
@@ -56,22 +46,18 @@ def ideal_gas_choice(scale: str, *, part: str = NETWORKS, data: str | None = Non
     ['ideal-gas-convnet-digits', 'ideal-gas-overparameterised-convnet-digits']
 
     """
-    return choose_setups(EXPERIMENT, scale, part="" if part == NETWORKS else part, data=data)
+    return choose_setups(IDEAL_GAS, scale, part="" if part == NETWORKS else part, data=data)
 
 
 def reproduce_ideal_gas(
     *,
     scale: str,
-    data: str | None = None,
     folder: Path,
+    data: str | None = None,
     part: str = NETWORKS,
-    workers: int | None = None,
-    engine: Engine | None = None,
-    device: str = "cpu",
-    dry_run: bool = False,
     choice: Choice | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-    on_message: Callable[[str], None] | None = None,
+    dry_run: bool = False,
+    how: How = HERE,
 ) -> Reproduced:
     """Run the ideal-gas setups of a scale, test the paper's laws on each, and write their pages.
 
@@ -82,110 +68,61 @@ def reproduce_ideal_gas(
     folder
         Where everything goes: a folder for each setup with ``plan.json``, ``runs/``, ``trace-*.nc``,
         ``states-*.nc``, ``adiabat/``, ``report.html``, ``figures/``, ``tables/``, ``claims.json``; above them
-        ``index.html`` and ``claims.md``. The same call goes on where the last one ended.
-    workers, engine, device
-        As for :func:`thermograd.sweep.run_plan`.
-    dry_run
-        Only say what each setup would take.
+        ``index.html`` and ``claims.md`` of all that lies there. The same call goes on where the last one
+        ended.
     choice
         Setups and images, instead of `part` and `data`.
-    on_progress
-        Called with (iterations done, iterations in all) of all setups together.
-    on_message
-        Called with what there is to say, in words.
+    dry_run
+        Only say what each setup would take.
+    how
+        Who carries out the runs, and who is told.
 
     Raises
     ------
     InputError
-        If an argument is out of range or a package is missing; of a single setup, whatever refuses it. Of
-        several, one that cannot be run is listed with the reason, and the others go on.
+        If an argument is out of range, a package is missing, or there are no images at all; of a single
+        setup, whatever refuses it. Of several, one that cannot be run is listed with the reason, and the
+        others go on.
+    FailedWorkError
+        If the disk is full or cannot be written; what is done is kept. Of a single setup also if no run
+        succeeded.
 
     """
     chosen = ideal_gas_choice(scale, part=part, data=data) if choice is None else choice
-    say = on_message or (lambda message: None)
     if dry_run:
-        return _estimated(chosen, scale, folder, workers, device, say)
+        found = dry_runs(chosen, scale, folder, how, adiabat_note)
+        return Reproduced(left_out=chosen.left_out, estimates=found)
     require("report")
-    command = f"thermograd reproduce {EXPERIMENT} --scale {scale}" + f" --data {data}" * (data is not None)
-    summaries: dict[str, SweepSummary] = {}
-    claims: dict[str, tuple[Claim, ...]] = {}
-    refused: list[NotRun] = []
-    total = sum(iterations(setup) for setup, _ in chosen.chosen)
-    before = 0
-    for setup, source in chosen.chosen:
-        say(f"{setup.name}: {setup.description}")
-        try:
-            result = reproduce_setup(
-                setup,
-                source,
-                folder / setup.name,
-                workers=workers,
-                engine=engine,
-                device=device,
-                command=f"{command} --part {setup.name}",
-                on_progress=_shifted(on_progress, before, total),
-                on_message=on_message,
-            )
-        except (InputError, FailedWorkError) as error:
-            if len(chosen.chosen) == 1:
-                raise
-            refused.append(NotRun(setup.name, str(error)))
-            say(f"{setup.name}: not run: {error}")
-        else:
-            summaries[setup.name] = result.summary
-            if result.summary.interrupted:
-                return Reproduced(summaries, claims, chosen.left_out, tuple(refused), interrupted=True)
-            claims[setup.name] = result.claims
-        before += iterations(setup)
-        if on_progress is not None:
-            on_progress(before, total)
-    page = write_summary(
-        folder,
-        _entries(scale, folder),
-        (*chosen.left_out, *refused),
-        title=f"The ideal gas of SGD, measured ({scale})",
-        command=command,
-    )
-    return Reproduced(summaries, claims, chosen.left_out, tuple(refused), report=page)
+    tasks = [ideal_gas_task(setup, source, folder, how) for setup, source in chosen.chosen]
+    done = run_in_turn(tasks, chosen.left_out, how)
+    if done.interrupted:
+        return done
+    page = write_first_page(folder, scale, chosen, done.refused, experiment=IDEAL_GAS, data=data)
+    return done.with_page(page)
 
 
-def _estimated(
-    chosen: Choice, scale: str, folder: Path, workers: int | None, device: str, say: Callable[[str], None]
-) -> Reproduced:
-    """What every setup would take, those without their images too."""
-    sources = {setup.name: (setup, source) for setup, source in chosen.chosen}
-    absent = {one.setup for one in chosen.left_out}
-    for setup in setups(EXPERIMENT, scale):
-        if setup.name in absent:
-            sources[setup.name] = (setup, setup.data)
-    found = []
-    for name, (setup, source) in sources.items():
-        say(f"{name}: measuring an iteration")
-        found.append(
-            estimate_setup(setup, source, folder / name, workers=workers, device=device, note=_note(setup))
-        )
-    return Reproduced(left_out=chosen.left_out, estimates=tuple(found))
+def ideal_gas_task(setup: Setup, source: str, folder: Path, how: How) -> Task:
+    """All that is done with one setup, in its place in the folder."""
+    place = folder / setup.name
+
+    def run(on_progress: Callable[[int, int], None] | None) -> SetupResult:
+        command = command_line(IDEAL_GAS, setup, source)
+        return reproduce_setup(setup, source, place, command=command, on_progress=on_progress, **how.options)
+
+    return Task(setup, place, iterations(setup), run, lambda result: result.claims)
 
 
-def _note(setup: Setup) -> str:
+def adiabat_note(setup: Setup) -> str:
+    """What a dry run of one of these setups leaves out: runs that are planned from the states of others.
+
+    Examples
+    --------
+    >>> from thermograd.reproduce.presets import load_preset
+    >>> adiabat_note(load_preset("ideal-gas-convnet-digits"))
+    'besides, at most 18 runs along adiabats planned from these 45'
+
+    """
     if is_overparameterised(setup) or not run_count(setup):
         return ""
     whole = len(setup.specs)
     return f"besides, at most {run_count(setup)} runs along adiabats planned from these {whole}"
-
-
-def _shifted(
-    on_progress: Callable[[int, int], None] | None, before: int, total: int
-) -> Callable[[int, int], None] | None:
-    if on_progress is None:
-        return None
-    return lambda done, _: on_progress(before + done, total)
-
-
-def _entries(scale: str, folder: Path) -> list[Entry]:
-    """Every setup of the scale that has results in the folder, with its claims."""
-    return [
-        Entry(setup.name, f"{setup.description} ({setup.source})", read_claims(folder / setup.name))
-        for setup in setups(EXPERIMENT, scale)
-        if (folder / setup.name / "plan.json").exists()
-    ]

@@ -17,13 +17,13 @@ from thermograd.analysis.network_adiabat import (
     entropy_adiabat,
     gas_adiabat,
 )
-from thermograd.errors import FailedWorkError, InputError
+from thermograd.errors import InputError
 from thermograd.files import atomic_write
 from thermograd.protocol import FixedELR, FixedLR, Grid, Protocol
 from thermograd.reproduce.presets import Setup
 from thermograd.reproduce.setup_run import run_setup
 from thermograd.sweep import Engine
-from thermograd.sweep.failures import system_error
+from thermograd.sweep.failures import NoResultsError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -148,7 +148,7 @@ def run_adiabat(
     *,
     workers: int | None = None,
     engine: Engine | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     on_message: Callable[[str], None] | None = None,
 ) -> AdiabatRuns:
@@ -184,10 +184,8 @@ def run_adiabat(
             on_progress=on_progress,
             on_message=on_message,
         )
-    except FailedWorkError as error:
-        if system_error(error) is not None:
-            raise
-        return AdiabatRuns({}, False, len(points.specs))  # no run succeeded, and the page says so
+    except NoResultsError:
+        return AdiabatRuns({}, False, len(points.specs))  # the page says so
     if run.summary.interrupted:
         return AdiabatRuns({}, True, run.summary.failed)
     found = {}

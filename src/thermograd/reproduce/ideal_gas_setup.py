@@ -65,7 +65,7 @@ def reproduce_setup(
     *,
     workers: int | None = None,
     engine: Engine | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     command: str = "",
     on_progress: Progress | None = None,
     on_message: Callable[[str], None] | None = None,

@@ -66,6 +66,7 @@ def potential_claim(name: str, states: xr.Dataset) -> Claim:
 def _away(check: PotentialCheck) -> str:
     """Which way the minimisers lie, as one state shows it."""
     worst = max(check.beyond, key=lambda one: one.steps)
-    return f"farthest: the state at {place(worst.point)} has its minimum {worst.steps} steps away at " + place(
-        worst.minimiser
+    return (
+        f"farthest: the state at {place(worst.point)} has its minimum {worst.steps} steps away at "
+        + place(worst.minimiser)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,10 @@ class Reproduced:
         failed = any(summary.exit_code for summary in self.summaries.values())
         return int(self.interrupted or failed or bool(self.refused))
 
+    def with_page(self, page: Path) -> Reproduced:
+        """The same with its first page."""
+        return replace(self, report=page)
+
     def to_dict(self) -> dict[str, Any]:
         """All of it, for JSON."""
         return {
@@ -73,7 +77,12 @@ class Reproduced:
             lines = [f"{name}: {summary}" if summary is not None else name]
             lines += [f"  {one.verdict:13} {one.claim}" for one in self.claims.get(name, ())]
             parts.append("\n".join(lines))
-        parts += [f"not run: {one}" for one in (*self.left_out, *self.refused)]
+        # Setups that lack the same images have one and the same thing to say.
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for one in (*self.left_out, *self.refused):
+            reasons.setdefault((one.reason, one.command), []).append(one.setup)
+        for (reason, command), names in reasons.items():
+            parts.append(f"not run: {NotRun(', '.join(names), reason, command)}")
         if self.interrupted:
             parts.append("interrupted; the same command goes on")
         if self.report is not None:

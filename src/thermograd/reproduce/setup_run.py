@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thermograd.files import atomic_write
 from thermograd.reproduce.presets import Setup
 from thermograd.sweep import Engine, Plan, RunStore, SweepSummary, collect, run_plan
+from thermograd.sweep.collect import SETUP_FILE
+from thermograd.sweep.plan import PLAN_FILE
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,7 +51,7 @@ def run_setup(
     *,
     workers: int | None = None,
     engine: Engine | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     on_message: Callable[[str], None] | None = None,
 ) -> SetupRun:
@@ -74,6 +78,9 @@ def run_setup(
 
     """
     plan = setup.plan(data)
+    # What is said here holds for a new folder; one that is refused keeps what it says.
+    if not (folder / PLAN_FILE).exists():
+        _describe(setup, folder)
     summary = run_plan(
         plan,
         folder,
@@ -83,10 +90,20 @@ def run_setup(
         on_progress=on_progress,
         on_message=on_message,
     )
+    _describe(setup, folder)
     plan = Plan.load(folder)
     if summary.interrupted:
         return SetupRun(plan, folder, summary, {}, {})
     return SetupRun(plan, folder, summary, *write_states(plan, folder, setup.stationary_last))
+
+
+def _describe(setup: Setup, folder: Path) -> None:
+    """Keep beside a plan what only its preset knows, for whoever goes on with the sweep or lists it."""
+    names = ("name", "scale", "description", "source", "stationary_last")
+    text = json.dumps({name: getattr(setup, name) for name in names}, indent=1, ensure_ascii=False) + "\n"
+    path = folder / SETUP_FILE
+    if not path.exists() or path.read_text() != text:
+        atomic_write(path, text)
 
 
 def write_states(

@@ -140,4 +140,4 @@ def to_page_claims(claims: Sequence[Claim]) -> tuple[Any, ...]:
 
 
 def _words(one: NotRun) -> str:
-    return f"not run: {one.reason}" + (f"; then run this again after: {one.command}" if one.command else "")
+    return f"not run: {one.reason}" + (f"; run: {one.command}, then this again" if one.command else "")

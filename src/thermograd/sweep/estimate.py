@@ -72,12 +72,11 @@ class Estimate:
 
     def __str__(self) -> str:
         """A few lines for people."""
+        workers = f"{self.workers} worker" + "s" * (self.workers > 1)
         if math.isnan(self.seconds):
-            time = f"{self.measured}, with {self.workers} workers"
+            time = f"{self.measured}, with {workers}"
         else:
-            time = (
-                f"about {duration(self.seconds)} with {self.workers} workers ({self._step}, {self.measured})"
-            )
+            time = f"about {duration(self.seconds)} with {workers} ({self._step}, {self.measured})"
         return "\n".join(
             [
                 f"runs      {self.runs}, {self.reused} of them done already; {self.groups} groups to do",
@@ -93,7 +92,19 @@ class Estimate:
     @property
     def _step(self) -> str:
         runs = "a run" if self.execution.replicas == 1 else f"{self.execution.replicas} runs together"
-        return f"{1e3 * self.step_seconds:.3g} ms an iteration of {runs}"
+        return f"{step_text(self.step_seconds)} an iteration of {runs}"
+
+
+def step_text(seconds: float) -> str:
+    """The time of an iteration: milliseconds, or seconds from one on.
+
+    Examples
+    --------
+    >>> step_text(0.000734), step_text(41.53)
+    ('0.734 ms', '41.5 s')
+
+    """
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
 def estimate(

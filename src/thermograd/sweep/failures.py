@@ -8,9 +8,17 @@ from contextlib import contextmanager
 
 from thermograd.errors import FailedWorkError, InputError
 
-__all__ = ["no_space_is_failed_work", "system_error"]
+__all__ = ["NoResultsError", "no_space_is_failed_work", "system_error"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class NoResultsError(FailedWorkError):
+    """A sweep was gone through and none of its runs has a result.
+
+    That is the runs' own failure and says nothing about other sweeps. Any other failed work of a sweep - the
+    disk is full, a worker cannot read or write a file - would meet the next sweep as well.
+    """
 
 
 def system_error(error: BaseException) -> OSError | None:

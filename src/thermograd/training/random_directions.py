@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from thermograd.entropy import knn_graph
 from thermograd.errors import InputError
 from thermograd.nets import build, set_norm
 from thermograd.nets.weights import trainable
 from thermograd.training.loop import load_images
 from thermograd.training.spec import TrainSpec
 
-__all__ = ["RandomLoss", "random_loss"]
+__all__ = ["RandomLoss", "random_graph_entropy", "random_loss"]
 
 _LEAST = 4  # of fewer directions the error is not known
 
@@ -78,6 +79,39 @@ def random_loss(spec: TrainSpec, *, draws: int = 96) -> RandomLoss:
     finally:
         torch.set_num_threads(threads)
     return RandomLoss(float(values.mean()), float(values.std(ddof=1) / math.sqrt(draws)), draws)
+
+
+def random_graph_entropy(spec: TrainSpec, dim: int) -> float | None:
+    """Entropy of the graph of neighbours of as many random directions as a run's window holds, nats.
+
+    Its constant is not known: the uniform law's entropy in this reading is what this estimator gives.
+
+    Parameters
+    ----------
+    spec
+        A run of the setup; ``None`` is returned where it does not read the graph.
+    dim
+        Number of scale-invariant weights.
+
+    References
+    ----------
+    FE figure 2, dashed lines.
+
+    Examples
+    --------
+    >>> from thermograd.protocol import FixedSphere
+    >>> from thermograd.training.spec import Measurement
+    >>> spec = TrainSpec(FixedSphere(elr=0.1, radius=1.0), measurement=Measurement(graph_neighbours=50))
+    >>> round(random_graph_entropy(spec, 387))
+    1636
+
+    """
+    neighbours = spec.measurement.graph_neighbours
+    if neighbours is None:
+        return None
+    rng = np.random.default_rng(spec.stream("random directions"))
+    points = rng.standard_normal((spec.measurement.queue_size, dim))
+    return knn_graph(points / np.linalg.norm(points, axis=1, keepdims=True), k=neighbours).entropy
 
 
 @torch.no_grad()

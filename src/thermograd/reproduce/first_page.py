@@ -1,0 +1,116 @@
+"""The first page of a folder: every setup of a scale that lies there, whichever command wrote it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from thermograd.reproduce.choice import (
+    BATCH_SIZE,
+    FREE_ENERGY,
+    IDEAL_GAS,
+    OWN,
+    Choice,
+    NotRun,
+    data_option,
+    offered,
+)
+from thermograd.reproduce.data_sizes import size_families
+from thermograd.reproduce.summary import Entry, read_claims, write_summary
+from thermograd.sweep.collect import SETUP_FILE
+from thermograd.sweep.failures import no_space_is_failed_work
+from thermograd.sweep.plan import PLAN_FILE
+
+__all__ = ["folder_entries", "write_first_page"]
+
+_TITLES = {
+    (True, False): "The ideal gas of SGD, measured",
+    (False, True): "SGD as free-energy minimisation, measured",
+}
+_BOTH = "The thermodynamics of SGD: both papers, measured"
+
+
+def write_first_page(
+    folder: Path, scale: str, choice: Choice, refused: Sequence[NotRun], *, experiment: str, data: str | None
+) -> Path:
+    """Write ``index.html``, ``claims.md`` and ``claims.json`` of all that lies in a folder.
+
+    Parameters
+    ----------
+    folder
+        With one folder for each setup.
+    scale
+        Whose setups are listed.
+    choice
+        What was asked for just now: of what is not in the folder, only this is said.
+    refused
+        What could not be run just now.
+    experiment
+        The command's name: ``"ideal-gas"``, ``"free-energy"``, ``"all"``.
+    data
+        Where its images were said to be.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    InputError
+        If claims in the folder are damaged, or it cannot be written.
+    FailedWorkError
+        If the disk is full.
+
+    """
+    entries = folder_entries(folder, scale, choice)
+    there = {entry.name for entry in entries if (folder / entry.name / "report.html").exists()}
+    missing = [one for one in choice.left_out if one.setup not in there]
+    gas = any(entry.name.startswith(IDEAL_GAS) for entry in entries)
+    free_energy = any(entry.name.startswith((FREE_ENERGY, BATCH_SIZE)) for entry in entries)
+    kinds = (gas or experiment != FREE_ENERGY, free_energy or experiment != IDEAL_GAS)
+    title = _TITLES.get(kinds, _BOTH)
+    # One command makes all that is listed; no command makes several setups of one's own.
+    command = f"thermograd reproduce {experiment if kinds in _TITLES else 'all'} --scale {scale}"
+    command = "" if scale == OWN else command + data_option(data)
+    with no_space_is_failed_work():
+        return write_summary(
+            folder, entries, (*missing, *refused), title=f"{title} ({scale})", command=command
+        )
+
+
+def folder_entries(folder: Path, scale: str, choice: Choice) -> list[Entry]:
+    """Every setup of a scale, of a choice or of the user's own that has a sweep in the folder, and families.
+
+    Raises
+    ------
+    InputError
+        If the claims of one are damaged.
+
+    """
+    known = offered(scale, choice)
+    notes = {setup.name: f"{setup.description} ({setup.source})" for setup in known}
+    for path in sorted(folder.glob(f"*/{SETUP_FILE}")):
+        notes.setdefault(path.parent.name, _own_note(path))
+    entries = []
+    for name, note in notes.items():
+        if note and (folder / name / PLAN_FILE).exists():
+            entries.append(Entry(name, note, read_claims(folder / name)))
+    together = dict.fromkeys(size_families(known), "gradients on data sets of several sizes")
+    together[BATCH_SIZE] = "temperature and noise against the batch size"
+    entries += [
+        Entry(name, note, read_claims(folder / name))
+        for name, note in together.items()
+        if (folder / name / "report.html").exists()
+    ]
+    return entries
+
+
+def _own_note(path: Path) -> str:
+    """What a setup of the user's own is; empty for one of another scale, or if it cannot be told."""
+    try:
+        plain = json.loads(path.read_text())
+        return f"{plain['description']} ({plain['source']})" if plain["scale"] == OWN else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
