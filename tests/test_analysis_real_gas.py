@@ -110,6 +110,28 @@ def test_energy_and_entropy_give_the_same_curve_where_one_is_the_others_integral
     assert np.ptp(np.log(invariant)) < 0.02
 
 
+def test_what_lies_between_seeds_is_no_error_of_their_curve():
+    """One seed has 1.8 times the energy of the other and 40 nats more entropy; one point is missing."""
+    one = states(FixedLR, noise=0.01)
+    other = states(FixedLR, noise=0.01).assign(loss=1.8 * one.loss, entropy_sphere=one.entropy_sphere + 40)
+    both = xr.concat(
+        [each.expand_dims(seed=[seed]) for seed, each in enumerate((one, other))], "seed"
+    ).transpose("lr", "wd", "seed")
+    both = both.assign(status=both.status.copy())
+    both["status"][0, 0, 1] = "diverged"
+    alone, found = levels(one), levels(both)
+    np.testing.assert_allclose(
+        found.log_energy.coefficients[1:], alone.log_energy.coefficients[1:], atol=1e-9
+    )
+    apart = found.log_energy.at([2e-3, 2e-4])[0] - alone.log_energy.at([2e-3, 2e-4])[0]
+    np.testing.assert_allclose(apart, np.log(1.8) / 2, rtol=1e-6)
+    # Two seeds alike: the errors are those of twice the points, and not of what lies between them.
+    assert found.entropy_sphere.residual == pytest.approx(alone.entropy_sphere.residual, rel=0.1)
+    change = entropy_adiabat(found)
+    np.testing.assert_allclose(change.sphere_change, entropy_adiabat(alone).sphere_change, atol=3)
+    assert change.sphere_change_se.max() < entropy_adiabat(alone).sphere_change_se.max()
+
+
 @pytest.mark.parametrize("protocol", [FixedELR, FixedLR])
 def test_the_points_of_a_curve_settle_at_its_radius(protocol):
     curve = entropy_adiabat(levels(states(protocol)))

@@ -240,6 +240,7 @@ def entropy_along(
     spread = float(S.std(ddof=1))
     R = float(gas.gas_constant(int(states[0].attrs["dim"])))
     moves = np.ptp(np.log(T)) > _STILL
+    seeds = table["seed"].values if "seed" in table else np.zeros_like(S)
     return AdiabatCheck(
         points=table,
         mean=mean,
@@ -250,6 +251,7 @@ def entropy_along(
         spread=spread,
         span=float(np.ptp(S)),
         sphere_span=float(np.ptp(table[sphere].values)),
-        trend=common_slope(np.log(T), S, S_se, np.zeros_like(S), ideal=0.0, unit=R) if moves else None,
+        # Each seed has a head, and an entropy, of its own.
+        trend=common_slope(np.log(T), S, S_se, seeds, ideal=0.0, unit=R) if moves else None,
         left_out=tuple(left_out),
     )

@@ -121,7 +121,9 @@ def levels(
     By scale invariance, ``lr -> a**2 lr, wd -> wd / a**2`` multiplies the norm by a and leaves every
     direction that SGD visits as it is: at fixed LR the direction's state depends on ``lr * wd`` alone, at
     fixed ELR and on spheres on the ELR alone. Each curve is a parabola in the logarithm of that variable
-    through all states, unweighted: chains of one level scatter more than their own errors say.
+    through all states, unweighted: chains of one level scatter more than their own errors say. Seeds have
+    heads of their own, and with them energies and entropies that lie apart: each has its own constant, the
+    curve is their mean, and what is apart is no scatter.
 
     Parameters
     ----------
@@ -163,8 +165,10 @@ def levels(
         raise InputError(f"levels: loss is {values['loss'].min():.3g} at a point; expected above 0")
     centre = float(np.log(level).mean())
 
+    seeds = _seeds(points.axes.get("seed", np.zeros(len(points))))
+
     def curve(y: Array) -> LevelCurve:
-        return _fit(np.log(level) - centre, y, centre)
+        return _fit(np.log(level) - centre, y, centre, seeds)
 
     log_growth = np.log(values["pressure"] * values["norm"] ** 2)
     return Levels(
@@ -185,10 +189,21 @@ def levels(
     )
 
 
-def _fit(z: Array, y: Array, centre: float) -> LevelCurve:
-    design = z[:, None] ** np.arange(_DEGREE + 1)
+def _seeds(seed: Array) -> Array:
+    """A column for every seed but the last, 0 on average over seeds: what each adds to the mean curve."""
+    known, which = np.unique(seed, return_inverse=True)
+    columns = np.eye(len(known))[:, :-1]
+    columns[-1] = -1
+    return np.asarray(columns[which], dtype=np.float64)
+
+
+def _fit(z: Array, y: Array, centre: float, seeds: Array) -> LevelCurve:
+    own = _DEGREE + 1
+    design = np.hstack([z[:, None] ** np.arange(own), seeds])
+    if len(z) <= design.shape[1]:
+        raise InputError(f"levels: {len(z)} usable points with {seeds.shape[1] + 1} seeds; expected more")
     found, *_ = np.linalg.lstsq(design, y, rcond=None)
     residuals = y - design @ found
-    variance = float(residuals @ residuals) / (len(z) - _DEGREE - 1)
-    covariance = variance * np.linalg.inv(design.T @ design)
-    return LevelCurve(np.asarray(found), np.asarray(covariance), centre, math.sqrt(variance))
+    variance = float(residuals @ residuals) / (len(z) - design.shape[1])
+    covariance = (variance * np.linalg.inv(design.T @ design))[:own, :own]
+    return LevelCurve(np.asarray(found[:own]), np.asarray(covariance), centre, math.sqrt(variance))
