@@ -188,8 +188,8 @@ def test_every_setup_says_what_it_is_and_scales_keep_its_meaning():
 
 @pytest.mark.parametrize("scale", ["quick", "small"])
 def test_prepared_runs_span_five_relaxation_times_of_the_norm(scale):
-    # tr_sigma at the coldest ELRs, where the norm takes longest: 14 on the digits at B = 128; on CIFAR-10 60 at
-    # an ELR of 0.004, 30 at 0.0085.
+    # tr_sigma at the coldest ELRs, where the norm takes longest: 14 on the digits at B = 128; on CIFAR-10 60
+    # at an ELR of 0.004, 30 at 0.0085.
     for setup in setups(scale=scale):
         for grid, spec in setup.grids:
             if grid.protocol is FixedSphere or spec.anneal == 0:
