@@ -30,6 +30,7 @@ import numpy as np
 
 from thermograd.entropy.neighbours.chart import chart_neighbours
 from thermograd.entropy.neighbours.nearest import nearest_neighbours
+from thermograd.entropy.neighbours.tiles import tiles_at_hand
 
 WALKS = {"slow walk": 1e-4, "fast walk": 0.5, "i.i.d.": np.inf}  # length of a step on the unit sphere
 
@@ -197,6 +198,7 @@ def environment() -> dict[str, object]:
         **{name: version(name) for name in ("numpy", "numba", "scikit-learn")},
         "cpu": models[0] if models else platform.processor(),
         "cores": os.cpu_count(),
+        "matrix_unit": tiles_at_hand(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
     }

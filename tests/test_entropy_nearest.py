@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from thermograd.entropy.neighbours import follow as following
 from thermograd.entropy.neighbours import search as searching
 from thermograd.entropy.neighbours.brute import brute_force_neighbours
 from thermograd.entropy.neighbours.columns import StraightColumns
@@ -207,7 +208,7 @@ def test_foreseeing_wrongly_is_mended_and_would_be_wrong_without(monkeypatch: py
 
     def nothing(*args: object) -> object:
         empty = np.empty(0, dtype=np.int32)
-        return searching.Pairs(empty, empty, np.empty(0))
+        return searching.Pairs(empty, empty, np.empty(0), np.empty(0))
 
     monkeypatch.setattr(searching, "_measure_again", nothing)
     wrong = nearest_neighbours(x, 3)
@@ -217,6 +218,7 @@ def test_foreseeing_wrongly_is_mended_and_would_be_wrong_without(monkeypatch: py
     truth = brute_force_neighbours(x)
     monkeypatch.setattr(searching, "_plan", lambda _columns, gram, _near, _known: gram.done)
     blind(monkeypatch, 1.0)
+    monkeypatch.setattr(following, "_CHECKS", 1.0)  # after every block
     assert np.mean(nearest_neighbours(x).index != truth.index) > 0.2
     monkeypatch.undo()
     assert_same(nearest_neighbours(x), truth)
@@ -238,7 +240,9 @@ def test_bounds_of_the_gram_matrix_hold(step: float) -> None:
     assert (upper - np.take_along_axis(squared, who, 1) < 1e-3 * radius).all()
     # Lower bounds: no pair is left out of `within` whose sum is within reach.
     for reach in np.quantile(squared[np.isfinite(squared)], [0.01, 0.3, 1.0]):
-        i, j = gram.within(np.full(50, reach))
+        i, j, bounds = gram.within(np.full(50, reach))
+        assert (bounds <= squared[i, j]).all()
+        assert (squared[i, j] - bounds < 1e-3 * radius).all()
         named = set(zip(i.tolist(), j.tolist(), strict=True))
         assert {(a, b) for a, b in zip(*np.nonzero(squared <= reach), strict=True) if a > b} <= named
     assert len(gram.within(np.full(50, 0.5 * squared.min() - 2e-3 * radius))[0]) == 0
@@ -425,7 +429,7 @@ def test_a_file_larger_than_the_memory_granted(tmp_path: Path) -> None:
         file[i] = w
     file.flush()
     read = np.memmap(tmp_path / "queue", np.float64, "r", shape=(n, m))
-    nearest_neighbours(read[:, :5000])  # compiles
+    nearest_neighbours(read[:80], 2)  # compiles
     tracemalloc.start()
     found = nearest_neighbours(read, 2)
     peak = tracemalloc.get_traced_memory()[1]

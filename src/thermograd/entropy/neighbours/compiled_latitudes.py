@@ -21,6 +21,7 @@ from thermograd.entropy.neighbours.compiled_vectors import (
     largest,
     load,
     mantissas_and_exponents,
+    prefetch,
     product,
     root,
     store,
@@ -112,6 +113,7 @@ def latitudes(
     zero, one = filled(0.0), filled(1.0)
     for r in range(start, stop):
         here, there = r * width + a, r * stride
+        ahead = min(r + 1, stop - 1) * width + a  # asked for early: from row to row nothing foresees it
         found[0] = 0.0
         found[1] = 0.0
         mantissas, exponents = one, zero
@@ -119,6 +121,10 @@ def latitudes(
         for c in range(b - a - _GROUP, odd - 1, -_GROUP):
             u3, u2 = load(u, here + c + 24), load(u, here + c + 16)
             u1, u0 = load(u, here + c + 8), load(u, here + c)
+            prefetch(u, ahead + c)
+            prefetch(u, ahead + c + 8)
+            prefetch(u, ahead + c + 16)
+            prefetch(u, ahead + c + 24)
             s3, s2, s1, s0 = u3 * u3, u2 * u2, u1 * u1, u0 * u0
             before = first(carry)
             t3 = carry + following(s3)

@@ -12,85 +12,19 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from thermograd.entropy.neighbours.compiled_vectors import filled, load, total
-
 __all__ = [
     "add_product",
-    "add_squares",
     "centre",
     "histogram",
     "list_open",
-    "mirror",
+    "merge",
     "nearest_of_pairs",
     "nearest_of_rows",
     "parted",
-    "squares",
 ]
 
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 _CHUNK = 32  # bounds looked at together: hardly any of them matters
-
-
-@njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def add_squares(x: Any, a: int, b: int, i: Any, j: Any, sums: Any, start: int, stop: int) -> None:
-    """``sums[p] += sum_c (x[i_p, c] - x[j_p, c])^2`` over columns ``a .. b``, in float64.
-
-    Pairs that share their first point and stand together are measured four at a time. Squares are added in
-    one order whichever way, so that equal differences have equal sums.
-    """
-    flat = x.ravel()  # rows are contiguous: no copy
-    m, width = x.shape[1], b - a
-    whole = width // 16 * 16
-    p = start
-    while p < stop:
-        here, j0 = i[p] * m + a, j[p] * m + a
-        if p + 3 < stop and i[p + 3] == i[p] and i[p + 2] == i[p] and i[p + 1] == i[p]:
-            j1, j2, j3 = j[p + 1] * m + a, j[p + 2] * m + a, j[p + 3] * m + a
-            s0, s1, s2, s3 = filled(0.0), filled(0.0), filled(0.0), filled(0.0)
-            t0, t1, t2, t3 = filled(0.0), filled(0.0), filled(0.0), filled(0.0)
-            for c in range(0, whole, 16):
-                v, w = load(flat, here + c), load(flat, here + c + 8)
-                d, e = v - load(flat, j0 + c), w - load(flat, j0 + c + 8)
-                s0, t0 = s0 + d * d, t0 + e * e
-                d, e = v - load(flat, j1 + c), w - load(flat, j1 + c + 8)
-                s1, t1 = s1 + d * d, t1 + e * e
-                d, e = v - load(flat, j2 + c), w - load(flat, j2 + c + 8)
-                s2, t2 = s2 + d * d, t2 + e * e
-                d, e = v - load(flat, j3 + c), w - load(flat, j3 + c + 8)
-                s3, t3 = s3 + d * d, t3 + e * e
-            sums[p] += _rest(flat, here, j0, whole, width, total(s0 + t0))
-            sums[p + 1] += _rest(flat, here, j1, whole, width, total(s1 + t1))
-            sums[p + 2] += _rest(flat, here, j2, whole, width, total(s2 + t2))
-            sums[p + 3] += _rest(flat, here, j3, whole, width, total(s3 + t3))
-            p += 4
-        else:
-            s, t = filled(0.0), filled(0.0)
-            for c in range(0, whole, 16):
-                d = load(flat, here + c) - load(flat, j0 + c)
-                e = load(flat, here + c + 8) - load(flat, j0 + c + 8)
-                s, t = s + d * d, t + e * e
-            sums[p] += _rest(flat, here, j0, whole, width, total(s + t))
-            p += 1
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _rest(flat: Any, here: int, there: int, c: int, width: int, found: float) -> float:
-    while c < width:
-        difference = np.float64(flat[here + c]) - np.float64(flat[there + c])
-        found += difference * difference
-        c += 1
-    return found
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
-def squares(x: Any, norms: Any, start: int, stop: int) -> None:
-    """Squared norms of rows, in float64."""
-    for i in range(start, stop):
-        s = 0.0
-        for c in range(x.shape[1]):
-            value = np.float64(x[i, c])
-            s += value * value
-        norms[i] = s
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
@@ -132,17 +66,6 @@ def add_product(inner: Any, product: Any, factor: float, first: int, triangle: b
             into[j] += factor * np.float64(what[j])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def mirror(inner: Any, start: int, stop: int) -> None:
-    """What is below the diagonal, written above it, in squares that stay in the first cache."""
-    n, size = len(inner), 32
-    for top in range(start, stop):
-        for left in range(top + 1):
-            for i in range(top * size, min(top * size + size, n)):
-                for j in range(left * size, min(left * size + size, i)):
-                    inner[j, i] = inner[i, j]
-
-
 @njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def _bounds(
     inner: Any, norms: Any, last: Any, period: float, i: int, error: float, slack: float, to: Any
@@ -170,27 +93,51 @@ def nearest_of_rows(
     error: float,
     slack: float,
     theiler: int,
+    symmetric: bool,
     values: Any,
     indices: Any,
     start: int,
     stop: int,
 ) -> None:
-    """The k smallest upper bounds of partial squared distances in every row of the Gram matrix."""
-    n = len(norms)
-    upper = np.empty(n)
-    for r in range(start, stop):
-        i = first + r
-        _bounds(inner[r], norms, last, period, i, error, slack, upper)
-        for j in range(max(0, i - theiler), min(n, i + theiler + 1)):
-            upper[j] = np.inf
-        for left in range(0, n, _CHUNK):
-            worst, some = values[r, -1], False
-            for j in range(left, min(left + _CHUNK, n)):
-                some |= upper[j] < worst
-            if some:
-                for j in range(left, min(left + _CHUNK, n)):
-                    if upper[j] < values[r, -1]:
-                        _insert(values[r], indices[r], upper[j], j)
+    """The k smallest upper bounds of partial squared distances in every row of the Gram matrix.
+
+    Of a symmetric matrix what is below the diagonal counts for both points; ``start`` and ``stop`` are a
+    range of the lists that ``values`` has, each made of every so many rows, and the lists are to be merged.
+    Else they are a range of rows.
+    """
+    n, lists = len(norms), len(values)
+    upper, none = np.empty(n), np.full(n, -np.inf)
+    for at in range(start, stop):
+        one = at if symmetric else 0
+        best, who = values[one], indices[one]
+        worst = best[:, -1] if symmetric else none
+        for r in range(at, len(inner) if symmetric else at + 1, lists):
+            i = first + r
+            end = max(0, i - theiler) if symmetric else n
+            _bounds(inner[r, :end], norms, last, period, i, error, slack, upper[:end])
+            if not symmetric:
+                for j in range(max(0, i - theiler), min(n, i + theiler + 1)):
+                    upper[j] = np.inf
+            for left in range(0, end, _CHUNK):
+                own, some = best[r, -1], False
+                for j in range(left, min(left + _CHUNK, end)):
+                    some |= upper[j] < own or upper[j] < worst[j]
+                if some:
+                    for j in range(left, min(left + _CHUNK, end)):
+                        if upper[j] < best[r, -1]:
+                            _insert(best[r], who[r], upper[j], j)
+                        if symmetric and upper[j] < best[j, -1]:
+                            _insert(best[j], who[j], upper[j], i)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def merge(values: Any, indices: Any) -> None:
+    """The k smallest of all lists, in the first."""
+    lists, rows, k = values.shape
+    for other in range(1, lists):
+        for r in range(rows):
+            for place in range(k):
+                _insert(values[0, r], indices[0, r], values[other, r, place], indices[other, r, place])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -246,12 +193,13 @@ def list_open(
     offsets: Any,
     left: Any,
     right: Any,
+    bounds: Any,
     start: int,
     stop: int,
 ) -> None:
     """The pairs of every row that are not surely beyond ``reach``, but beyond ``above``: how many, and which.
 
-    Without offsets they are only counted. What is nan is not surely beyond anything.
+    With their lower bounds. Without offsets they are only counted. What is nan is not surely beyond anything.
     """
     n = len(norms)
     lower = np.empty(n)
@@ -284,33 +232,44 @@ def list_open(
                 if naming:
                     left[at + found] = i
                     right[at + found] = j
+                    bounds[at + found] = low
                 found += 1
         counts[r] = found
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def nearest_of_pairs(i: Any, j: Any, squared: Any, symmetric: bool, values: Any, indices: Any) -> None:
-    """The k smallest squared distances of every point among the pairs given, with the other's index."""
+def nearest_of_pairs(
+    i: Any, j: Any, squared: Any, others: Any, symmetric: bool, values: Any, indices: Any
+) -> None:
+    """The k smallest of ``squared + others`` of every point among the pairs given, with the other's index."""
     for p in range(len(i)):
-        _insert(values[i[p]], indices[i[p]], squared[p], j[p])
+        value = squared[p] + others[p]
+        _insert(values[i[p]], indices[i[p]], value, j[p])
         if symmetric:
-            _insert(values[j[p]], indices[j[p]], squared[p], i[p])
+            _insert(values[j[p]], indices[j[p]], value, i[p])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def parted(i: Any, j: Any, squared: Any, reach: Any, symmetric: bool) -> Any:
+def parted(i: Any, j: Any, squared: Any, others: Any, reach: Any, symmetric: bool) -> Any:
     """The pairs in a new order, those surely beyond ``reach`` of their points last, and how many come first.
 
-    ``reach`` is that of the first, or when symmetric of either, point. What is nan is not surely beyond.
+    ``reach`` is that of the first, or when symmetric of either, point, and what is compared with it is
+    ``squared + others``. What is nan is not surely beyond.
     """
-    to_i, to_j, to_squared = np.empty_like(i), np.empty_like(j), np.empty_like(squared)
+    to_i, to_j, to_squared, to_others = (
+        np.empty_like(i),
+        np.empty_like(j),
+        np.empty_like(squared),
+        np.empty_like(others),
+    )
     near, far = 0, len(i)
     for p in range(len(i)):
-        if squared[p] > reach[i[p]] and not (symmetric and not squared[p] > reach[j[p]]):
+        value = squared[p] + others[p]
+        if value > reach[i[p]] and not (symmetric and not value > reach[j[p]]):
             far -= 1
             at = far
         else:
             at = near
             near += 1
-        to_i[at], to_j[at], to_squared[at] = i[p], j[p], squared[p]
-    return to_i, to_j, to_squared, near
+        to_i[at], to_j[at], to_squared[at], to_others[at] = i[p], j[p], squared[p], others[p]
+    return to_i, to_j, to_squared, to_others, near

@@ -26,6 +26,7 @@ __all__ = [
     "largest",
     "load",
     "mantissas_and_exponents",
+    "prefetch",
     "product",
     "root",
     "store",
@@ -102,6 +103,21 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> tuple[Any,
         return context.get_dummy_value()
 
     return types.none(array, types.intp, value), generate
+
+
+@intrinsic
+def prefetch(typing_context: Any, array: Any, index: Any) -> tuple[Any, Generate]:
+    """Ask for what a flat contiguous array holds at ``index`` to be brought into the second cache."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = _place(context, builder, signature.args[0], *arguments)
+        place = builder.bitcast(place, ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [place.type, _INDEX, _INDEX, _INDEX])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [place, _INDEX(0), _INDEX(2), _INDEX(1)])  # to read; second cache; data
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp), generate
 
 
 @intrinsic

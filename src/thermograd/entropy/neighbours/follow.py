@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thermograd.entropy.neighbours.columns import Columns, wrapped
+from thermograd.entropy.neighbours.columns import Block, Columns, wrapped
 from thermograd.entropy.neighbours.threads import in_ranges
 
 __all__ = ["Growth", "Pairs", "follow", "growth", "nearest_of"]
 
-_CHECKS = 1.12  # pairs are looked through whenever the part of the distance that is known has grown by this
+_CHECKS = 1.25  # pairs are looked through whenever the part of the distance that is known has grown by this
 
 
 _SIGMAS = (
@@ -43,21 +45,30 @@ class Growth:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of points with the squares summed for them: a distance, or a lower bound of it."""
+    """Pairs of points with the squares summed for them: a distance, or a lower bound of it.
+
+    Attributes
+    ----------
+    i, j
+        The points.
+    squared
+        Sums of squares over the columns seen.
+    others
+        Lower bounds of the sums over others, zero where no others are left.
+
+    """
 
     i: NDArray[np.int32]
     j: NDArray[np.int32]
     squared: NDArray[np.float64]
+    others: NDArray[np.float64]
 
     def parted(self, reach: NDArray[np.float64], symmetric: bool) -> tuple[Pairs, Pairs]:
         """Those within ``reach`` (squared) of their first, or when symmetric of either, point; the others."""
         from thermograd.entropy.neighbours import compiled_search
 
-        i, j, squared, near = compiled_search.parted(self.i, self.j, self.squared, reach, symmetric)
-        return (
-            Pairs(i[:near], j[:near], squared[:near]),
-            Pairs(i[near:], j[near:], squared[near:]),
-        )
+        *arrays, near = compiled_search.parted(self.i, self.j, self.squared, self.others, reach, symmetric)
+        return Pairs(*(array[:near] for array in arrays)), Pairs(*(array[near:] for array in arrays))
 
     @staticmethod
     def join(parts: list[Pairs]) -> Pairs:
@@ -66,6 +77,7 @@ class Pairs:
             np.concatenate([part.i for part in parts]),
             np.concatenate([part.j for part in parts]),
             np.concatenate([part.squared for part in parts]),
+            np.concatenate([part.others for part in parts]),
         )
 
 
@@ -85,7 +97,9 @@ def nearest_of(pairs: Pairs, n: int, k: int, symmetric: bool) -> tuple[NDArray[n
     from thermograd.entropy.neighbours import compiled_search
 
     values, indices = np.full((n, k), np.inf), np.full((n, k), -1, dtype=np.intp)
-    compiled_search.nearest_of_pairs(pairs.i, pairs.j, pairs.squared, symmetric, values, indices)
+    compiled_search.nearest_of_pairs(
+        pairs.i, pairs.j, pairs.squared, pairs.others, symmetric, values, indices
+    )
     return values, indices
 
 
@@ -104,7 +118,7 @@ def growth(
         Threads.
 
     """
-    from thermograd.entropy.neighbours import compiled_search
+    from thermograd.entropy.neighbours import compiled_squares
 
     sample, left, right = columns, i.astype(np.int32), j.astype(np.int32)
     if not columns.at_hand:
@@ -114,7 +128,7 @@ def growth(
     squared = _begin(sample, left, right)
     sums = [squared.copy()]
     for values, a, b in sample.blocks(pool):
-        compiled_search.add_squares(values, a, b, left, right, squared, 0, len(left))
+        compiled_squares.add_squares(values, np.array([(a, b)]), left, right, squared, 0, len(left))
         sums.append(squared.copy())
     apart = (squared > 0) & np.isfinite(squared)
     if not apart.any():  # coincident pairs know nothing: count the columns instead
@@ -142,6 +156,9 @@ def follow(
     known: Growth,
     reach: NDArray[np.float64] | None,
     pool: ThreadPoolExecutor | None,
+    begin: int,
+    bounds: NDArray[np.float64] | None = None,
+    further: Iterator[Block] | None = None,
 ) -> tuple[Pairs, Pairs]:
     """Measure pairs over all columns, dropping on the way those that will not be among the ``k`` nearest.
 
@@ -162,6 +179,12 @@ def follow(
         foreseen from the nearest so far, and a pair may be dropped that should not: its lower bound tells.
     pool
         Threads.
+    begin
+        The block to begin with; those before it come last.
+    bounds
+        Lower bounds of the pairs' squared distances over the blocks before ``begin``; 0 without.
+    further
+        The blocks from ``begin`` on, where somebody has them at hand.
 
     Returns
     -------
@@ -169,23 +192,36 @@ def follow(
         Those measured completely, with exact squared distances; and those dropped, with lower bounds.
 
     """
-    from thermograd.entropy.neighbours import compiled_search
+    from thermograd.entropy.neighbours import compiled_squares
 
-    alive = Pairs(i, j, _begin(columns, i, j))
+    squared, blocks = _begin(columns, i, j), len(columns.widths)
+    others = np.zeros(len(i)) if bounds is None else np.maximum(bounds - squared, 0.0)
+    alive = Pairs(i, j, squared, others)
     dropped: list[Pairs] = []
-    looked, blocks = 0.0, len(columns.widths)
-    for block, (values, a, b) in enumerate(columns.blocks(pool), start=1):
-        work = partial(compiled_search.add_squares, values, a, b, alive.i, alive.j, alive.squared)
+    looked = float(known.part[begin]) if bounds is not None else 0.0
+    after = islice(columns.blocks(pool), begin, None) if further is None else further
+    # The blocks of which bounds are known come last: then hardly a pair is left to be measured over them.
+    order = chain(after, islice(columns.blocks(pool), begin))
+    waiting: list[tuple[int, int]] = []
+    for seen, (values, a, b) in enumerate(order, start=begin + 1):
+        waiting.append((a, b))
+        look = seen < blocks and known.part[seen] >= _CHECKS * looked and known.part[seen] > 0
+        if columns.at_hand and not look and seen < begin + blocks:
+            continue  # as many columns at once as can be: threads wait for one another every time
+        ranges = np.array(waiting)
+        work = partial(compiled_squares.add_squares, values, ranges, alive.i, alive.j, alive.squared)
         in_ranges(pool, work, len(alive.i))
-        if block == blocks or known.part[block] < _CHECKS * looked or known.part[block] <= 0:
+        waiting.clear()
+        if not look:
             continue
-        looked = float(known.part[block])
+        looked = float(known.part[seen])
         limit = reach
         if limit is None:
             so_far = nearest_of(alive, columns.n, k, symmetric)[0][:, -1]
-            limit = np.where(np.isfinite(so_far), so_far, 0.0) * (1 + known.margin[block]) / looked
+            limit = np.where(np.isfinite(so_far), so_far, 0.0) * (1 + known.margin[seen]) / looked
         alive, far = alive.parted(limit, symmetric)
         dropped.append(far)
         if not len(alive.i) and reach is not None:
             break
-    return alive, Pairs.join(dropped) if dropped else Pairs(i[:0], j[:0], np.empty(0))
+    whole = Pairs(alive.i, alive.j, alive.squared, np.zeros(len(alive.i)))
+    return whole, Pairs.join([Pairs(i[:0], j[:0], np.empty(0), np.empty(0)), *dropped])

@@ -6,6 +6,8 @@ columns summed so far, ``E = (w + 8) 2^-24 1.01`` for products summed ``w`` at a
 order (Higham 2002, section 3.1: ``w u sum|a b|``, and ``2 sum|a b| <= |a|^2 + |b|^2``; 4 u more for rounding
 ``y``, the rest for what is of second order). Sums of these sums are in float64. A distance over some columns
 is at most the distance over all, so the lower bounds hold whatever the other columns are.
+
+Where the processor has a matrix unit the products are made there, with an error as small (:mod:`.tiles`).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -20,14 +23,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermograd.entropy.neighbours.columns import WIDTH, Block, Columns
-from thermograd.entropy.neighbours.threads import in_ranges
+from thermograd.entropy.neighbours.threads import blas_in_one_thread, in_ranges, thread_count
+from thermograd.entropy.neighbours.tiles import TileProducts, tiles_at_hand
 
-__all__ = ["PartialGram"]
+__all__ = ["PartialGram", "products_in_one_thread"]
 
 
-_SQUARE = 32  # of the matrix, mirrored at a time
 _STRIPS = 16  # of rows, multiplied one after another
 _SAMPLED = 64  # rows that a histogram is made of
+_LEAST_TILED = 64  # rows, and columns, from which a matrix unit is worth its preparations
+
+
+def products_in_one_thread() -> AbstractContextManager[None]:
+    """Keep BLAS, where products are left to it, from starting threads of its own: ours share out the work.
+
+    Examples
+    --------
+    >>> with products_in_one_thread():
+    ...     pass
+
+    """
+    return nullcontext() if tiles_at_hand() else blas_in_one_thread()
 
 
 class PartialGram:
@@ -59,6 +75,10 @@ class PartialGram:
         self._inner = np.zeros((self.rows, n))
         self._norms = np.zeros(n)
         self._error = (WIDTH + 8) * 2.0**-24 * 1.01
+        self._tiles = None
+        if min(self.rows, max(columns.widths, default=0)) >= _LEAST_TILED and tiles_at_hand():
+            self._tiles = TileProducts(n, first, stop, max(columns.widths), pool)
+            self._error = (self._tiles.error + 4 * 2.0**-24) * 1.01
         self._slack = 0.0
         self._scale = 1.0
         # Used again by every block: fresh memory costs as much as the work on it.
@@ -72,27 +92,26 @@ class PartialGram:
             values, a, b = next(self._source)
             # One of the points, not their mean: an iterate lies nearer to those that follow it.
             reference = values[n // 2, a:b].astype(np.float64)
-            if len(self._y) < n * (b - a):
-                self._y = np.empty(n * (b - a), dtype=np.float32)
-            y = self._y[: n * (b - a)].reshape(n, b - a)
-            if self._rounded(values, a, b, reference, y):
-                self._add_product(y)
+            if self._taken(values, a, b, reference):
+                self._add_product(n, b - a)
                 # What is below float32's range underflows, in y and in products of it.
                 self._slack += (b - a) * 2.0**-100 / self._scale / self._scale
             self.done += 1
 
-    def _add_product(self, y: NDArray[np.float32]) -> None:
-        from scipy.linalg.blas import ssyrk
-
+    def _add_product(self, n: int, width: int) -> None:
         from thermograd.entropy.neighbours import compiled_search
 
         factor = 1.0 / self._scale / self._scale
+        if self._tiles is not None:
+            self._tiles.add(self._inner, factor)
+            return
+        y = self._y[: n * width].reshape(n, width)
         if self.symmetric and self._pool is None:
             # Transposed, because BLAS thinks in columns: its upper triangle is our lower one.
+            from scipy.linalg.blas import ssyrk
+
             compiled_search.add_product(self._inner, ssyrk(1.0, y.T, trans=1).T, factor, 0, True)
             return
-
-        n = len(y)
         if not len(self._products):
             self._products = np.empty(self.rows * n, dtype=np.float32)
 
@@ -116,23 +135,15 @@ class PartialGram:
         for future in waiting:
             future.result()
 
-    def _rounded(
-        self,
-        values: NDArray[np.floating[Any]],
-        a: int,
-        b: int,
-        reference: NDArray[np.float64],
-        y: NDArray[np.float32],
+    def _taken(
+        self, values: NDArray[np.floating[Any]], a: int, b: int, reference: NDArray[np.float64]
     ) -> bool:
-        """Fill y with the centred, scaled columns and add its squared norms; False if all is zero."""
-        from thermograd.entropy.neighbours import compiled_search
-
-        norms = np.zeros(len(y))
+        """Round the centred, scaled columns and add their squared norms; False if all are zero."""
+        norms = np.zeros(len(values))
         for last in (False, True):
             # The scale, a power of 2, loses no digits and keeps squares within float32's range. That of the
             # block before mostly does.
-            work = partial(compiled_search.centre, values, a, b, reference, self._scale, y, norms)
-            in_ranges(self._pool, work, len(y))
+            self._round(values, a, b, reference, norms)
             if last or 2.0**-40 < float(norms.max()) < 2.0**40:
                 break
             with np.errstate(over="ignore"):
@@ -147,18 +158,40 @@ class PartialGram:
             self._norms += norms / self._scale / self._scale
         return True
 
+    def _round(
+        self,
+        values: NDArray[np.floating[Any]],
+        a: int,
+        b: int,
+        reference: NDArray[np.float64],
+        norms: NDArray[np.float64],
+    ) -> None:
+        from thermograd.entropy.neighbours import compiled_search
+
+        n = len(values)
+        if self._tiles is not None:
+            self._tiles.take(values, a, b, reference, self._scale, norms)
+            return
+        if len(self._y) < n * (b - a):
+            self._y = np.empty(n * (b - a), dtype=np.float32)
+        y = self._y[: n * (b - a)].reshape(n, b - a)
+        work = partial(compiled_search.centre, values, a, b, reference, self._scale, y, norms)
+        in_ranges(self._pool, work, n)
+
     def nearest(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Upper bounds of the ``k`` smallest partial squared distances of every row, and whose they are."""
         from thermograd.entropy.neighbours import compiled_search
 
-        if self.symmetric:
-            in_ranges(self._pool, partial(compiled_search.mirror, self._inner), -(-self.rows // _SQUARE))
-        values = np.full((self.rows, k), np.inf)
-        indices = np.full((self.rows, k), -1, dtype=np.intp)
+        # Of a symmetric matrix a row is also told what the rows after it find, by each thread for itself.
+        parts = thread_count() if self.symmetric and self._pool is not None else 1
+        values = np.full((parts, self.rows, k), np.inf)
+        indices = np.full((parts, self.rows, k), -1, dtype=np.intp)
         kernel: Any = compiled_search.nearest_of_rows
-        work = partial(kernel, *self._bounds(), values, indices)
-        in_ranges(self._pool, work, self.rows)
-        return values, indices
+        work = partial(kernel, *self._bounds(), self.symmetric, values, indices)
+        in_ranges(self._pool, work, parts if self.symmetric else self.rows)
+        if parts > 1:
+            compiled_search.merge(values, indices)
+        return values[0], indices[0]
 
     def histogram(self, near: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
         """About how many pairs have ``near`` over their lower bound in which quarter octave up to 1.
@@ -176,11 +209,11 @@ class PartialGram:
 
     def within(
         self, reach: NDArray[np.float64], beyond: NDArray[np.float64] | None = None
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
         """The pairs whose lower bound is at most ``reach`` of either point, but more than ``beyond`` of both.
 
         Of a symmetric matrix every pair is listed once, ``i > j``, and counts for both of its points; else
-        ``i`` is a row and counts alone.
+        ``i`` is a row and counts alone. The bounds come third.
         """
         from thermograd.entropy.neighbours import compiled_search
 
@@ -189,12 +222,19 @@ class PartialGram:
         counts = np.zeros(self.rows, dtype=np.int64)
         given = (*self._bounds(), self.symmetric, before, reach, counts)
         none = np.empty(0, dtype=np.int32)
-        in_ranges(self._pool, partial(kernel, *given, none.astype(np.int64), none, none), self.rows)
+        in_ranges(
+            self._pool, partial(kernel, *given, none.astype(np.int64), none, none, np.empty(0)), self.rows
+        )
         offsets = np.cumsum(counts) - counts
         total = int(counts.sum())
         i, j = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
-        in_ranges(self._pool, partial(kernel, *given, offsets, i, j), self.rows)
-        return i, j
+        bounds = np.empty(total)
+        in_ranges(self._pool, partial(kernel, *given, offsets, i, j, bounds), self.rows)
+        return i, j, bounds
+
+    def further(self) -> Iterator[Block]:
+        """The blocks not summed here: each once, whoever takes it."""
+        return self._source
 
     def _bounds(self) -> tuple[Any, ...]:
         last, period = self._columns.periodic

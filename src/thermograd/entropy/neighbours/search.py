@@ -5,7 +5,8 @@ A sum of squares over some of the columns is at most the sum over all. So
 1. a float32 Gram matrix of the first columns bounds every pair's distance from below (:mod:`.gram`), and it
    is extended to further columns for as long as that is cheaper than following the pairs still open;
 2. pairs that may be near are summed on exactly, in float64, and dropped on the way when their partial sum
-   outgrows what the neighbours' own is foreseen to be (:mod:`.follow`);
+   outgrows what the neighbours' own is foreseen to be (:mod:`.follow`). What the Gram matrix knows of the
+   first columns counts as a bound all the way, so these are visited last, by the few pairs that are left;
 3. the neighbours found are the nearest unless another pair's lower bound is below their distance. All bounds
    are looked through, and such pairs measured in a second round, with the distances found as the limit.
 
@@ -22,8 +23,8 @@ from numpy.typing import NDArray
 
 from thermograd.entropy.neighbours.columns import Columns
 from thermograd.entropy.neighbours.follow import Growth, Pairs, follow, growth, nearest_of
-from thermograd.entropy.neighbours.gram import PartialGram
-from thermograd.entropy.neighbours.threads import blas_in_one_thread, thread_count
+from thermograd.entropy.neighbours.gram import PartialGram, products_in_one_thread
+from thermograd.entropy.neighbours.threads import thread_count
 from thermograd.memory import physical_bytes
 
 __all__ = ["search", "tile_bytes"]
@@ -60,7 +61,7 @@ def search(
     # A row of the matrix holds a float64 sum and a float32 product per point, and a square to be added.
     rows = int(max(1, min(n, tile_bytes(data_bytes) // (20 * n))))
     squared, index = np.empty((n, k)), np.empty((n, k), dtype=np.intp)
-    with ThreadPoolExecutor(thread_count()) as threads, blas_in_one_thread():
+    with ThreadPoolExecutor(thread_count()) as threads, products_in_one_thread():
         pool = threads if thread_count() > 1 else None
         for first in range(0, n, rows):
             tile = slice(first, min(first + rows, n))
@@ -106,8 +107,20 @@ def _search_rows(
     part = max(float(known.part[gram.done]), 1e-300)
     reach = _spread_out(upper[:, -1], first, n) * (1 + known.margin[gram.done]) / part
     symmetric = gram.symmetric
+    begin = gram.done % len(columns.widths) if columns.widths else 0
+    i, j, bounds = gram.within(reach)
     near, dropped = follow(
-        columns, *gram.within(reach), k, symmetric=symmetric, known=known, reach=None, pool=pool
+        columns,
+        i,
+        j,
+        k,
+        symmetric=symmetric,
+        known=known,
+        reach=None,
+        pool=pool,
+        begin=begin,
+        bounds=bounds if begin else None,
+        further=gram.further() if begin else None,
     )
     squared, index = nearest_of(near, n, k, symmetric)
     # Infinite where too few were followed to the end: then everything is still open to that point.
@@ -119,7 +132,7 @@ def _search_rows(
         more = gram.within(limit, reach)
         i, j = np.concatenate([i, more[0]]), np.concatenate([j, more[1]])
     if len(i):
-        found = _measure_again(columns, i, j, k, symmetric, known, limit, pool)
+        found = _measure_again(columns, i, j, k, symmetric, known, limit, pool, begin)
         squared, index = nearest_of(Pairs.join([near, found]), n, k, symmetric)
     return squared[first:stop], index[first:stop]
 
@@ -133,15 +146,20 @@ def _measure_again(
     known: Growth,
     limit: NDArray[np.float64],
     pool: ThreadPoolExecutor | None,
+    begin: int,
 ) -> Pairs:
     few, where = np.unique(np.concatenate([i, j]), return_inverse=True)
     if len(few) > columns.n // 4:
-        return follow(columns, i, j, k, symmetric=symmetric, known=known, reach=limit, pool=pool)[0]
+        return follow(
+            columns, i, j, k, symmetric=symmetric, known=known, reach=limit, pool=pool, begin=begin
+        )[0]
     # Where coordinates must be computed, or read from a file, a few points cost less than all.
     left, right = where[: len(i)].astype(np.int32), where[len(i) :].astype(np.int32)
     some = columns.rows(few)
-    found, _ = follow(some, left, right, k, symmetric=symmetric, known=known, reach=limit[few], pool=pool)
-    return Pairs(few[found.i].astype(np.int32), few[found.j].astype(np.int32), found.squared)
+    found, _ = follow(
+        some, left, right, k, symmetric=symmetric, known=known, reach=limit[few], pool=pool, begin=begin
+    )
+    return Pairs(few[found.i].astype(np.int32), few[found.j].astype(np.int32), found.squared, found.others)
 
 
 def _spread_out(values: NDArray[np.float64], first: int, n: int) -> NDArray[np.float64]:

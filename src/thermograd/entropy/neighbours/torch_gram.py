@@ -64,7 +64,9 @@ def torch_neighbours(
             stop = min(first + rows, n)
             i, j = _open_pairs(x, first, stop, k, period, theiler, device)
             measured = _measured(x, i, j, period, device)
-            pairs = Pairs(*(a.cpu().numpy() for a in (i.int(), j.int(), measured)))
+            pairs = Pairs(
+                *(a.cpu().numpy() for a in (i.int(), j.int(), measured, torch.zeros_like(measured)))
+            )
             near, who = nearest_of(pairs, n, k, symmetric=False)
             squared[first:stop], index[first:stop] = near[first:stop], who[first:stop]
     return squared, index
