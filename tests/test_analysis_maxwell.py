@@ -199,3 +199,20 @@ def test_a_radius_with_two_states_is_left_out(make_states):
     assert reasons == ["converging"] * 3 + ["2 states at this radius; expected 3 temperatures"] * 2
     with pytest.raises(InputError, match="expected 'FixedSphere'"):
         pressure_slopes(make_states(GRIDS["FixedELR"]))
+
+
+def test_what_lies_between_seeds_is_no_scatter_about_the_surface(make_states, rng):
+    """A head of its own gives a seed 500 nats more; one point of it is missing."""
+    name = "FixedLR"
+    one = make_states(GRIDS[name], dim=101)
+    noise = rng.normal(0, 1.0, (2, *one.entropy.shape))
+    parts = [
+        one.assign(entropy=one.entropy + 500 * seed + noise[seed]).expand_dims(seed=[seed]) for seed in (0, 1)
+    ]
+    both = xr.concat(parts, "seed").transpose(*one.entropy.dims, "seed")
+    both["status"][0, 0, 1] = "diverged"
+    found = maxwell(both)
+    # The residuals are the noise of 1 nat; the seeds' distance would make them 250.
+    assert found.fit.residual_sd == pytest.approx(1.0, abs=0.2)
+    assert found.fit.r_squared > 0.999
+    assert abs(found.centre.value - 1) < 4 * found.centre.se < 0.02

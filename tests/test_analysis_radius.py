@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from thermograd.analysis import collapse, radius
 from thermograd.errors import InputError
@@ -157,3 +158,16 @@ def test_the_curve_is_returned(make_states):
 def test_too_few_points_do_not_collapse(make_states):
     with pytest.raises(InputError, match=r"4 usable points .* 2 values of elr; expected at least 5"):
         collapse(make_states(FixedELR.grid(elr=[1e-3, 1e-2], wd=[1e-3, 1e-2])))
+
+
+def test_each_seed_has_a_curve_of_its_own(make_states, rng):
+    """Twice the noise in the other seed, and another power of the ELR: both collapse, the two are not one."""
+    parts = [
+        noisy_gas("FixedELR", lambda elr, wd, s=seed: (1 + s) * elr ** (-0.5 - 0.2 * s), make_states, rng)
+        for seed in (0, 1)
+    ]
+    both = xr.concat([one.expand_dims(seed=[i]) for i, one in enumerate(parts)], "seed")
+    both = both.transpose(*parts[0].sigma2.dims, "seed")
+    found, alone = collapse(both), collapse(parts[0])
+    assert found.right.residual == pytest.approx(alone.right.residual, rel=0.5)
+    assert found.right.residual < 0.1 * found.wrong.residual

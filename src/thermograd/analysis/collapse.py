@@ -77,7 +77,8 @@ def collapse(states: xr.Dataset, *, statuses: Sequence[str] = ("equilibrium",)) 
     """Test that ``sigma2`` depends on ``elr`` alone (fixed sphere, ELR) or on ``lr * wd`` alone (fixed LR).
 
     A quadratic in log-log coordinates is fitted in the right variable and, as a contrast, in a wrong one; a
-    collapse leaves little spread in the first and much in the second.
+    collapse leaves little spread in the first and much in the second. It is a law for one network: each seed,
+    with a head of its own, has its own curve, and spreads are about their means.
 
     Parameters
     ----------
@@ -125,24 +126,30 @@ def collapse(states: xr.Dataset, *, statuses: Sequence[str] = ("equilibrium",)) 
         raise InputError(f"collapse: sigma2 is {sigma2.min():.3g} at a point; expected above 0")
     relative = points.errors["sigma2"] / sigma2
     noise = float(np.sqrt(np.mean(relative**2))) if np.isfinite(relative).all() else math.nan
-    total = float(np.log(sigma2).std(ddof=1))
-    spreads = [_spread(name, variable, sigma2, total) for name, variable in (right, wrong)]
+    seed = axes.get("seed", np.zeros(len(sigma2)))
+    own = [np.log(sigma2[seed == one]) for one in np.unique(seed)]
+    freedom = len(sigma2) - len(own)
+    total = math.sqrt(sum(len(one) * float(one.var()) for one in own) / freedom)
+    spreads = [_spread(name, variable, sigma2, seed, total) for name, variable in (right, wrong)]
     return Collapse(spreads[0], spreads[1], total, noise, len(sigma2), points.left_out)
 
 
-def _spread(name: str, variable: Array, sigma2: Array, total: float) -> Spread:
-    z, target = np.log(variable), np.log(sigma2)
-    # lr * wd of a log-spaced grid repeats up to rounding
-    degree = min(2, len(np.unique(z.round(9))) - 1)
-    centred = np.polynomial.Polynomial.fit(z, target, degree)
-    left = target - centred(z)
-    freedom = len(target) - degree - 1
-    residual = float(np.sqrt(left @ left / freedom))
-    coefficients = tuple(float(c) for c in centred.convert().coef)
+def _spread(name: str, variable: Array, sigma2: Array, seed: Array, total: float) -> Spread:
+    squares, freedom, coefficients = 0.0, 0, []
+    for one in np.unique(seed):
+        z, target = np.log(variable[seed == one]), np.log(sigma2[seed == one])
+        # lr * wd of a log-spaced grid repeats up to rounding
+        degree = min(2, len(np.unique(z.round(9))) - 1)
+        centred = np.polynomial.Polynomial.fit(z, target, degree)
+        left = target - centred(z)
+        squares += float(left @ left)
+        freedom += len(target) - degree - 1
+        coefficients.append(np.pad(centred.convert().coef, (0, 2))[:3])
+    residual = math.sqrt(squares / freedom) if freedom > 0 else math.nan
     return Spread(
         name,
-        coefficients,
+        tuple(float(c) for c in np.array(coefficients, dtype=np.float64).mean(axis=0)),
         residual,
-        residual / math.sqrt(2 * freedom),
+        residual / math.sqrt(2 * freedom) if freedom > 0 else math.nan,
         residual / total if total > 0 else math.nan,
     )

@@ -165,10 +165,8 @@ def levels(
         raise InputError(f"levels: loss is {values['loss'].min():.3g} at a point; expected above 0")
     centre = float(np.log(level).mean())
 
-    seeds = _seeds(points.axes.get("seed", np.zeros(len(points))))
-
     def curve(y: Array) -> LevelCurve:
-        return _fit(np.log(level) - centre, y, centre, seeds)
+        return _fit(np.log(level) - centre, y, centre, points.seeds)
 
     log_growth = np.log(values["pressure"] * values["norm"] ** 2)
     return Levels(
@@ -187,14 +185,6 @@ def levels(
         n=len(points),
         left_out=points.left_out,
     )
-
-
-def _seeds(seed: Array) -> Array:
-    """A column for every seed but the last, 0 on average over seeds: what each adds to the mean curve."""
-    known, which = np.unique(seed, return_inverse=True)
-    columns = np.eye(len(known))[:, :-1]
-    columns[-1] = -1
-    return np.asarray(columns[which], dtype=np.float64)
 
 
 def _fit(z: Array, y: Array, centre: float, seeds: Array) -> LevelCurve:

@@ -185,7 +185,8 @@ def maxwell(
     first, second = PROTOCOLS[points.protocol].axes
     x, y = np.log(points.axes[first]), np.log(points.axes[second])
     try:
-        fit = fit_quadratic(x, y, points.values[observable], points.errors[observable] if weighted else None)
+        errors = points.errors[observable] if weighted else None
+        fit = fit_quadratic(x, y, points.values[observable], errors, points.seeds)
     except InputError as error:
         raise InputError(f"Maxwell relation at {points.protocol}: {error}; {_why(points)}") from None
     unit = float(gas_constant(points.dim)) * relation.scale

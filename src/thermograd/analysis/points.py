@@ -70,6 +70,18 @@ class Points:
     def __len__(self) -> int:
         return int(self.used.sum())
 
+    @property
+    def seeds(self) -> Array:
+        """Columns of a fit, shape ``(n, seeds - 1)``: what each seed adds to the mean over seeds.
+
+        Seeds have heads, and with them energies, noises and entropies, of their own: what lies between them
+        is no scatter about a law that holds for every network.
+        """
+        known, which = np.unique(self.axes.get("seed", np.zeros(len(self))), return_inverse=True)
+        columns = np.eye(len(known))[:, :-1]
+        columns[-1] = -1
+        return np.asarray(columns[which], dtype=np.float64)
+
     def on_grid(self, values: Array) -> xr.DataArray:
         """Flat values put back in their places, NaN where no point is used."""
         grid = xr.full_like(self.used, np.nan, dtype=np.float64)

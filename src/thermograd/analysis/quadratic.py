@@ -29,7 +29,8 @@ class QuadraticFit:
     r_squared
         Share of the variance of ``S`` that the surface explains.
     residual_sd
-        Standard deviation of the residuals, with ``n - 6`` degrees of freedom, in the unit of ``S``.
+        Standard deviation of the residuals, with ``n - 6`` degrees of freedom (less those of offsets), in the
+        unit of ``S``.
     n
         Number of points.
 
@@ -47,7 +48,13 @@ class QuadraticFit:
         return float(row @ self.coefficients), math.sqrt(max(0.0, float(row @ self.covariance @ row)))
 
 
-def fit_quadratic(x: ArrayLike, y: ArrayLike, s: ArrayLike, errors: ArrayLike | None = None) -> QuadraticFit:
+def fit_quadratic(
+    x: ArrayLike,
+    y: ArrayLike,
+    s: ArrayLike,
+    errors: ArrayLike | None = None,
+    offsets: Array | None = None,
+) -> QuadraticFit:
     """Fit a quadratic surface by ordinary least squares, or by weights ``1 / errors**2`` (IG eq. 108).
 
     Parameters
@@ -59,6 +66,9 @@ def fit_quadratic(x: ArrayLike, y: ArrayLike, s: ArrayLike, errors: ArrayLike | 
     errors
         Standard errors of ``s`` up to a common factor, shape ``(n,)``; the factor is found from the
         residuals.
+    offsets
+        Further columns of the fit, shape ``(n, m)``, such as :attr:`thermograd.analysis.points.Points.seeds`:
+        what they explain is no part of the variance of ``s``.
 
     Raises
     ------
@@ -91,20 +101,23 @@ def fit_quadratic(x: ArrayLike, y: ArrayLike, s: ArrayLike, errors: ArrayLike | 
             "quadratic fit: an error is not a positive number; expected errors above 0 at all points"
         )
     weight = weight / np.sqrt(np.mean(weight**2))
-    design = weight[:, None] * np.stack([np.ones_like(u), u, v, u**2, v**2, u * v], axis=1)
+    others = np.empty((len(s), 0)) if offsets is None else np.asarray(offsets, dtype=np.float64)
+    columns = np.stack([np.ones_like(u), u, v, u**2, v**2, u * v], axis=1)
+    design = weight[:, None] * np.hstack([columns, others])
     scaled, _, rank, _ = np.linalg.lstsq(design, weight * s, rcond=None)
-    if rank < _TERMS:
+    if rank < design.shape[1] or len(s) <= design.shape[1]:
         raise InputError(
             f"quadratic fit: {distinct} points lie on one conic; expected points all over a rectangle"
         )
     residuals = weight * s - design @ scaled
-    variance = float(residuals @ residuals) / (len(s) - _TERMS)
-    mean = np.average(s, weights=weight**2)
-    total = float(((weight * (s - mean)) ** 2).sum())
+    variance = float(residuals @ residuals) / (len(s) - design.shape[1])
+    means = weight[:, None] * np.hstack([columns[:, :1], others])
+    about = weight * s - means @ np.linalg.lstsq(means, weight * s, rcond=None)[0]
+    total = float(about @ about)
     r_squared = 1 - float(residuals @ residuals) / total if total > 0 else math.nan
     back = _back(x0, x1, y0, y1)
-    covariance = variance * back @ np.linalg.inv(design.T @ design) @ back.T
-    return QuadraticFit(back @ scaled, covariance, r_squared, math.sqrt(variance), len(s))
+    covariance = variance * back @ np.linalg.inv(design.T @ design)[:_TERMS, :_TERMS] @ back.T
+    return QuadraticFit(back @ scaled[:_TERMS], covariance, r_squared, math.sqrt(variance), len(s))
 
 
 def _back(x0: float, x1: float, y0: float, y1: float) -> Array:
