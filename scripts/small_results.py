@@ -5,8 +5,8 @@ Usage: python scripts/small_results.py OUT    copy from a finished run's folder,
 
 Kept of each setup: plan, stationary states, claims, verification, tables, and figures as PNG with 256
 colours. ``environment.json`` says on what it ran. Between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``
-the page gets every claim whose words match the pattern of that name; a claim that no pattern matches, or more
-than one, is an error: nothing is left out because it does not fit.
+the page gets every claim whose words match the pattern of that name, long ones cut short; a claim that no
+pattern matches, or more than one, is an error: nothing is left out because it does not fit.
 """
 
 import json
@@ -27,26 +27,27 @@ ROOT = Path(__file__).parents[1]
 KEPT, PAGE = ROOT / "results" / "small", ROOT / "docs" / "claims.md"
 FILES = ("plan.json", "claims.json", "verification.txt", "states-*.nc", "tables/*.md", "figures/*.png")
 PARTS = ("", "adiabat/*/")
+_CELL = 420  # characters
 
 TOPICS = {
-    "v1": r"finite steps, median|the SDE falls short",
+    "v1": r"V1, where|finite steps, median|the SDE falls short",
     "v2": r"\(V2\)",
     "v3": r"Maxwell",
     "v4": r"\(V4\)",
-    "collapse": r"sigma2 depends on",
+    "collapse": r"sigma2 depends on|collapse of sigma2",
     "temperature": r"T rises with the learning rate",
-    "real-gas": r"a real gas",
-    "parameterisation": r"is (over|under)-parameterised",
+    "real-gas": r"real gas",
+    "appendix-h": r"^over-parameterised: ",
+    "parameterisation": r" is (over|under)-parameterised",
     "regimes": r"training goes through",
-    "appendix-h": r"appendix-h",
     "monotonic": r"loss and entropy rise",
     "free-energy": r"A temperature exists|grows with the ELR as a power law",
     "estimators": r"does not depend on the estimator|stationary law and not the volume",
     "vanishing-temperature": r"temperature falls towards 0",
     "gradients": r"settle above 0|vanish together",
-    "exponents": r"\|\^a|\^a",
+    "exponents": r"\|\^a",
     "bridge": r"temperature of free-energy minimisation is that",
-    "batch-size": r"batch|rate per image",
+    "batch-size": r"gradient noise falls as|falls with B as|rate per image|rate / B",
 }
 
 
@@ -57,11 +58,18 @@ def keep(out: Path) -> None:
         for part in PARTS:
             for pattern in FILES:
                 for source in sorted(setup.glob(part + pattern)):
+                    if part and source.parent != latest(setup):
+                        continue
                     target = KEPT / source.relative_to(out)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     copy_picture(source, target) if source.suffix == ".png" else shutil.copy(source, target)
     shutil.copy(out / "claims.md", KEPT)
     atomic_write(KEPT / "environment.json", json.dumps(environment(out), indent=1) + "\n")
+
+
+def latest(setup: Path) -> Path:
+    """The sweep along the adiabats that the present states gave; curves of older states lie beside it."""
+    return max(setup.glob("adiabat/*/plan.json"), key=lambda plan: plan.stat().st_mtime).parent
 
 
 def copy_picture(source: Path, target: Path) -> None:
@@ -71,7 +79,9 @@ def copy_picture(source: Path, target: Path) -> None:
 
 def environment(out: Path) -> dict[str, object]:
     """What ran where: of the runs as they recorded it, and of this machine."""
-    runs = sorted(out.glob("**/runs/*.nc"))
+    old = {plan.parent for plan in out.glob("*/adiabat/*/plan.json")}
+    old -= {latest(setup.parent) for setup in out.glob("*/adiabat")}
+    runs = sorted(run for run in out.glob("**/runs/*.nc") if run.parents[1] not in old)
     seconds, recorded = 0.0, {}
     for path in runs:
         with xr.open_dataset(path) as run:
@@ -99,8 +109,6 @@ def topics() -> dict[str, list[tuple[str, dict[str, str]]]]:
     for path in sorted(KEPT.glob("*/claims.json")):
         for claim in json.loads(path.read_text()):
             names = [name for name, pattern in TOPICS.items() if re.search(pattern, claim["claim"])]
-            if "overparameterised" in path.parent.name:
-                names = ["appendix-h"]
             if len(names) != 1:
                 sys.exit(f"{path.parent.name}: {claim['claim']!r} belongs to {names}; expected one topic")
             found[names[0]].append((path.parent.name, claim))
@@ -112,9 +120,19 @@ def table(claims: list[tuple[str, dict[str, str]]]) -> str:
     lines = ["| setup | claim | measured | verdict |", "| --- | --- | --- | --- |"]
     for setup, claim in claims:
         words = re.sub(r": [^:]*\d\) on [\w-]+$", "", claim["claim"])
-        cells = (setup, words, claim["measured"] or "–", f"**{claim['verdict']}**: {claim['reason']}")
+        cells = (
+            setup,
+            words,
+            cut(claim["measured"]) or "–",
+            f"**{claim['verdict']}**: {cut(claim['reason'])}",
+        )
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def cut(words: str) -> str:
+    """As much as a cell can hold; results/small/claims.md has all of it."""
+    return words if len(words) <= _CELL else words[:_CELL].rsplit(" ", 1)[0] + " …"
 
 
 def counts(found: dict[str, list[tuple[str, dict[str, str]]]]) -> str:
@@ -143,17 +161,21 @@ def fill(page: str, name: str, content: str) -> str:
     return page[: page.index(begin)] + f"{begin}\n\n{content}\n\n" + page[page.index(end) :]
 
 
+def filled(page: str) -> str:
+    """The page with every table as results/small/ has it; a topic without claims says so."""
+    found = topics()
+    page = fill(page, "counts", counts(found))
+    page = fill(page, "environment", environment_words())
+    for name, claims in found.items():
+        page = fill(page, name, table(claims) if claims else "No claim of these runs.")
+    return page
+
+
 def main(arguments: list[str]) -> None:
     """Keep a run's results if one is named, and fill in the page."""
     if arguments:
         keep(Path(arguments[0]))
-    found = topics()
-    page = fill(PAGE.read_text(), "counts", counts(found))
-    page = fill(page, "environment", environment_words())
-    for name, claims in found.items():
-        if claims:
-            page = fill(page, name, table(claims))
-    atomic_write(PAGE, page)
+    atomic_write(PAGE, filled(PAGE.read_text()))
 
 
 if __name__ == "__main__":

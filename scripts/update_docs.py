@@ -1,16 +1,12 @@
 """Copy what a finished `thermograd reproduce` found into the documentation: states, verdicts, figures.
 
-Usage: python scripts/update_docs.py results/demo/ideal-gas-convnet-digits digits
-       python scripts/update_docs.py results/isotropic isotropic
+Usage: python scripts/update_docs.py results/isotropic isotropic
        python scripts/update_docs.py results/toy toy
 """
 
 import shutil
 import sys
 from pathlib import Path
-
-from thermograd.files import atomic_write
-from thermograd.reproduce import read_states, verify
 
 DOCS = Path(__file__).parents[1] / "docs" / "results"
 
@@ -23,11 +19,8 @@ def main(results: Path, name: str) -> None:
     if name == "isotropic":
         for part in ("published", "settled"):
             copy(results / part, target / part, "*.png")
-    elif name == "toy":
-        copy(results, target, "*.png")
     else:
-        copy(results, target, "*-Fixed*.png")
-        atomic_write(target / "verification.txt", verify(read_states(results)).to_text() + "\n")
+        copy(results, target, "*.png")
 
 
 def copy(results: Path, target: Path, figures: str) -> None:
