@@ -13,6 +13,7 @@ SUBSET = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar-10-sub
 GOOD = """
 description = "mine"
 source = "IG table 3"
+experiment = "ideal-gas"
 data = "digits"
 architecture = "ConvNet"
 width = 1
@@ -52,6 +53,13 @@ wd = [0.01, 0.02]
         ('"0.1:0.4:3"', '"10^(-4+n/0), n=0..3"', ["lr is '10^(-4+n/0), n=0..3'", "powers"]),
         ('"0.1:0.4:3"', '"10^(400+n), n=0..3"', ["10^(400+n)", "powers"]),
         ('"0.1:0.4:3"', "true", ["lr is True", "a number"]),
+        ('experiment = "ideal-gas"', "", ["'experiment' is missing", "'free-energy'"]),
+        ('experiment = "ideal-gas"', 'experiment = "solid"', ["experiment is 'solid'", "'batch-size'"]),
+        ("seed = 3", "overparameterised = 1", ["overparameterised is 1", "true or false"]),
+        ("seed = 3", 'overparameterised = "yes"', ["overparameterised is 'yes'", "true or false"]),
+        ("seed = 3", 'family = "sizes"', ["family is 'sizes'", "experiment = 'free-energy'"]),
+        ("seed = 3", 'family = "../x"', ["family is '../x'", "a folder's name"]),
+        ("seed = 3", "overparametrised = true", ["unknown key 'overparametrised'", "'overparameterised'"]),
         ("seed = 3", "seed = ", ["cannot be read as TOML"]),
     ],
 )

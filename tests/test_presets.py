@@ -183,6 +183,20 @@ def test_every_setup_says_what_it_is_and_scales_keep_its_meaning():
             assert values == pytest.approx(sorted({base, base * size / 128}), rel=1e-12)
 
 
+@pytest.mark.parametrize("scale", SCALES)
+def test_names_and_keys_agree(scale):
+    """The names of the package's setups are for people; what a setup is, its keys say."""
+    for setup in setups(scale=scale):
+        assert setup.name.startswith(f"{setup.experiment}-")
+        head, subset, _ = setup.name.partition("-subset-")
+        assert setup.family == (f"{head}-subset-sizes" if subset else "")
+        gas = "-overparameterised-" in setup.name
+        assert setup.overparameterised == (setup.name.endswith("-op") or bool(subset) or gas)
+        assert gas == ("appendix H" in setup.source)
+        text = preset_text(setup.name, scale)
+        assert text.count(f'\nexperiment = "{setup.experiment}"\n') == 1
+
+
 # -- physical limits -----------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from thermograd.analysis.parameterisation import Trend
 from thermograd.analysis.step_reading import step_reading
 from thermograd.entropy import kozachenko_leonenko
 from thermograd.errors import InputError
@@ -183,8 +184,127 @@ def test_shuffled_entropies_have_no_temperature():
     assert claims["Stationary loss and entropy rise with the ELR"].verdict == "differs"
 
 
-def test_runs_that_converge_are_over_parameterised():
-    findings = found(converging())
+RISE = "Stationary loss and entropy rise with the ELR"
+EXISTS = "A temperature exists at which each stationary state has the least free energy"
+GROWS = "The temperature grows with the ELR as a power law"
+NOISE = "The temperature of free-energy minimisation is that of the gradient noise, ELR sigma2/2"
+ESTIMATOR = "The temperature does not depend on the estimator of the entropy"
+TOGETHER = "At small ELR full and stochastic gradients vanish together, the SNR far more slowly"
+COLD = "At small ELR the temperature falls towards 0 along training"
+
+
+def with_lines(settled, U, S, se: float):
+    (line,) = settled.lines
+    n = len(U)
+    values = {"loss": np.array(U, dtype=float), "entropy": np.array(S, dtype=float)}
+    line = replace(line, elr=line.elr[:n], values=values, errors={k: np.full(n, se) for k in values})
+    return replace(settled, lines=(line,))
+
+
+def test_states_that_stay_do_not_rise(settled):
+    up = [1.0, 2, 3, 4]
+    assert judged(with_lines(settled, up, up, 0.1))[RISE].verdict == "agrees"
+    assert judged(with_lines(settled, [1.0] * 4, [1.0] * 4, 0.1))[RISE].verdict == "not testable"
+    one = judged(with_lines(settled, up, [1.0] * 4, 0.1))[RISE]
+    assert (one.verdict, "S: 0" in one.reason, "U: " in one.reason) == ("not testable", True, False)
+    # Each step down is 1.8 errors, no alarm; all three together are 5.3.
+    down = [4.0, 3, 2, 1]
+    assert judged(with_lines(settled, down, down, 0.4))[RISE].verdict == "differs"
+    assert judged(with_lines(settled, down, down, 1.5))[RISE].verdict == "not testable"
+
+
+def with_points(line, **changes):
+    points = line.points.copy(deep=True)
+    for name, values in changes.items():
+        points[name] = ("elr", np.asarray(values))
+    return replace(line, points=points)
+
+
+def test_a_temperature_for_less_than_two_thirds_of_the_states_is_not_one_for_each(settled):
+    (line,) = settled.temperatures
+    n = line.points.sizes["elr"]
+    inside = np.arange(n) < n // 2
+    part = with_points(line, inside=inside)
+    exists = judged(replace(settled, temperatures=(part,)))[EXISTS]
+    assert exists.verdict == "not testable"
+    assert "expected two thirds" in exists.reason
+    lacking = with_points(part, kind=np.where(inside, line.points["kind"].values, "none"))
+    assert judged(replace(settled, temperatures=(lacking,)))[EXISTS].verdict == "differs"
+    most = with_points(line, inside=np.arange(n) < n - 2)
+    assert judged(replace(settled, temperatures=(most,)))[EXISTS].verdict == "agrees"
+
+
+def test_three_estimates_are_no_power_law(settled):
+    (line,) = settled.temperatures
+    few = replace(line, law=replace(line.law, n=3))
+    assert judged(replace(settled, temperatures=(few,)))[GROWS].verdict == "not testable"
+    enough = replace(line, law=replace(line.law, n=4))
+    assert judged(replace(settled, temperatures=(enough,)))[GROWS].verdict == "agrees"
+
+
+def test_ratios_with_large_errors_tell_nothing(settled):
+    (line,) = settled.bridge
+    n = line.points.sizes["elr"]
+
+    def of(ratio, se):
+        values = {"minimum_ratio": ratio, "minimum_ratio_se": se}
+        told = with_points(line, **{name: np.resize(value, n) for name, value in values.items()})
+        return judged(replace(settled, bridge=(told,)))[NOISE]
+
+    blind = of([3.0, 0.3, 2.5, 0.5], [3.0, 0.3, 2.0, 0.4])
+    assert (blind.verdict, f"{n} of {n} states left out" in blind.reason) == ("not testable", True)
+    # Two precise ones of eleven are too few; all of them, or those sure to be away, are enough.
+    assert of(np.ones(n), np.where(np.arange(n) < 2, 0.01, 1.0)).verdict == "not testable"
+    assert of(np.ones(n), 0.01).verdict == "agrees"
+    assert of([25.0], [9.0]).verdict == "differs"
+
+
+def test_a_seed_without_a_temperature_hides_no_other(settled):
+    (line,), (other,) = settled.temperatures, settled.graph
+    at = [line.at | {"seed": seed} for seed in (0.0, 1.0)]
+    pair = replace(
+        settled,
+        temperatures=(replace(line, at=at[0]), replace(line, at=at[1], exists=False)),
+        graph=tuple(replace(other, at=one) for one in at),
+        bridge="not looked at",
+        whole="not looked at",
+    )
+    claim = judged(pair)[ESTIMATOR]
+    assert claim.verdict == "agrees"
+    assert "not judged: no temperature is shown to exist by both (seed 1)" in claim.reason
+    none = replace(pair, temperatures=tuple(replace(one, exists=False) for one in pair.temperatures))
+    assert judged(none)[ESTIMATOR].verdict == "not testable"
+    blind = with_points(line, temperature_se=line.points["temperature"].values)
+    assert judged(replace(settled, temperatures=(blind,)))[ESTIMATOR].verdict == "not testable"
+
+
+@pytest.fixture(scope="module")
+def cooling():
+    return found(converging())
+
+
+def test_a_ratio_that_falls_nearly_as_fast_is_not_far_slower(cooling):
+    def of(**trends):
+        ends = tuple(replace(end, trends=end.trends | trends) for end in cooling.parameterisation.ends)
+        parts = replace(cooling.parameterisation, ends=ends)
+        return judged(replace(cooling, parameterisation=parts), over=True)[TOGETHER].verdict
+
+    full, stochastic = Trend(-1.0, 0.02), Trend(-0.9, 0.02)
+    assert of(full=full, stochastic=stochastic, snr=Trend(-0.1, 0.02)) == "agrees"
+    assert of(full=full, stochastic=stochastic, snr=Trend(-0.8, 0.02)) == "differs"
+    assert of(full=full, stochastic=stochastic, snr=Trend(-0.4, 0.1)) == "not testable"
+    assert of(full=Trend(0.0, 0.02), stochastic=stochastic, snr=Trend(-0.1, 0.02)) == "differs"
+
+
+def test_one_fitted_run_of_three_does_not_speak_for_all(cooling):
+    first, second = cooling.decay
+    lost = replace(second, law=None, late=None, vanishes=False)
+    assert judged(replace(cooling, decay=(first, lost)), over=True)[COLD].verdict == "agrees"
+    assert judged(replace(cooling, decay=(first, lost, lost)), over=True)[COLD].verdict == "not testable"
+
+
+def test_runs_that_converge_are_over_parameterised(cooling):
+    findings = cooling
     claims = judged(findings, over=True)
     assert claims["a gas is over-parameterised"].verdict == "agrees"
     decay = claims["At small ELR the temperature falls towards 0 along training"]

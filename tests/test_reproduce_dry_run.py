@@ -12,12 +12,13 @@ import pytest
 
 from thermograd.cli import main
 from thermograd.errors import FailedWorkError
+from thermograd.protocol import FixedLR, Grid
 from thermograd.reproduce import dry_run as module
 from thermograd.reproduce.choice import Choice, NotRun
 from thermograd.reproduce.costs import step_flops
 from thermograd.reproduce.dry_run import dry_run, dry_runs
 from thermograd.reproduce.in_turn import How
-from thermograd.reproduce.presets import load_preset, setups
+from thermograd.reproduce.presets import load_preset, preset_text, setups
 from thermograd.reproduce.reproduced import Reproduced
 from thermograd.sweep import RayCluster, Serial
 from thermograd.sweep.footprint import checkpoint_bytes, group_bytes
@@ -87,6 +88,44 @@ def test_the_same_network_is_measured_once(timed, tmp_path):
     assert {one.setup.name for one in found} == set(names)
     assert len(timed) == 1
     assert len({one.estimate.step_seconds for one in found}) == 1
+
+
+def test_a_part_of_a_rectangle_is_told_point_by_point(timed, tmp_path):
+    setup = load_preset("ideal-gas-convnet-digits")
+    whole = dry_run(setup, "digits", tmp_path, How(workers=1)).to_dict()["grids"]["FixedLR"]
+    assert "points" not in whole
+    points = [FixedLR(lr=0.1, wd=0.2), FixedLR(lr=0.3, wd=0.1)]
+    template = {grid.protocol: spec for grid, spec in setup.grids}[FixedLR]
+    part = replace(setup, grids=((Grid.of(points), replace(template, protocol=points[0])),))
+    found = dry_run(part, "digits", tmp_path, How(workers=1))
+    assert found.to_dict()["grids"] == {
+        "FixedLR": {
+            "lr": [0.1, 0.3],
+            "wd": [0.1, 0.2],
+            "points": [{"lr": 0.1, "wd": 0.2}, {"lr": 0.3, "wd": 0.1}],
+        }
+    }
+    assert found.estimate.runs == 2
+    assert "FixedLR: (lr, wd) = (0.1, 0.2), (0.3, 0.1): 2 points" in str(found)
+
+
+def test_a_preset_of_ones_own_needs_no_images(timed, tmp_path, capsys):
+    own = tmp_path / "mine.toml"
+    own.write_text(preset_text("free-energy-convnet-cifar10-up", "small"))
+    arguments = ["reproduce", "free-energy", "--preset", str(own), "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, "--dry-run", "--json"])
+    plain = json.loads(capsys.readouterr().out)
+    assert stop.value.code == 0
+    (one,) = plain["estimates"]
+    assert one["setup"] == "mine"
+    assert "measured on random ones" in one["note"]
+    assert plain["left_out"][0]["command"] == "thermograd data fetch cifar10"
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "mine: the images cifar10 are not on this machine" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 # -- engines -------------------------------------------------------------------------------------------------

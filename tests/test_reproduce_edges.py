@@ -15,7 +15,7 @@ from thermograd.errors import FailedWorkError, InputError
 from thermograd.figures.style import value_text
 from thermograd.files import atomic_write
 from thermograd.protocol import FixedSphere
-from thermograd.reproduce import everything, ideal_gas
+from thermograd.reproduce import everything, ideal_gas, setup_run
 from thermograd.reproduce import free_energy_networks as networks
 from thermograd.reproduce.choice import Choice, NotRun, command_line, own_choice
 from thermograd.reproduce.claims import Claim
@@ -29,11 +29,11 @@ from thermograd.reproduce.presets import Setup, load_preset, preset_text
 from thermograd.reproduce.reproduced import Reproduced
 from thermograd.reproduce.setup_run import SetupRun, run_setup
 from thermograd.reproduce.summary import save_claims
-from thermograd.states import load, stationary
+from thermograd.states import load, new_trace, save, stationary
 from thermograd.sweep import Plan, Serial, SweepSummary, finish
 from thermograd.sweep.collect import SETUP_FILE, stationary_last
 from thermograd.sweep.failures import NoResultsError
-from thermograd.training.spec import Measurement
+from thermograd.training.spec import NUMERICS_VERSION, Measurement
 
 DONE = SweepSummary(0, 1, 0, False)
 
@@ -45,6 +45,7 @@ def claims_of(setup: Setup, command: str) -> tuple[Claim, ...]:
 def leave(setup: Setup, folder: Path, command: str) -> tuple[Claim, ...]:
     """What a setup leaves in its folder, as far as the first page looks at it."""
     claims = claims_of(setup, command)
+    setup_run._describe(setup, folder)
     atomic_write(folder / "plan.json", "{}")
     atomic_write(folder / "report.html", f"Made by {command}")
     save_claims(claims, folder)
@@ -151,10 +152,11 @@ def test_the_commands_on_the_pages_say_where_the_images_are(quick, tmp_path):
 
 def test_common_pages_say_where_the_images_are(monkeypatch, tmp_path):
     said = []
-    monkeypatch.setattr(networks, "_datasets", lambda *args: {"FixedELR": object()})
+    monkeypatch.setattr(networks, "results_of", lambda *args: {"FixedELR": object()})
     monkeypatch.setattr(networks, "batch_size_page", lambda *args, command: said.append(command))
     monkeypatch.setattr(networks, "size_families", lambda offered: {})
-    networks.write_families("small", digits("batch-size-32", scale="small", source="here"), tmp_path)
+    choice = digits("batch-size-32", scale="small", source="here")
+    networks.with_families(Reproduced(), "small", choice, tmp_path)
     assert said == ["thermograd reproduce free-energy --scale small --part batch-size --data here"]
 
 
@@ -238,6 +240,155 @@ def test_no_results_stop_no_other_setup(quick, tmp_path, monkeypatch):
     assert [str(one) for one in found.refused] == ["ideal-gas-empty: it has no finished run"]
     assert list(found.claims) == [GAS]
     assert found.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        np.linalg.LinAlgError("SVD did not\nconverge"),
+        ValueError("array must not contain infs"),
+        ZeroDivisionError("division by zero"),
+        FloatingPointError("overflow"),
+    ],
+)
+def test_an_analysis_that_fails_stops_no_other_setup(quick, tmp_path, monkeypatch, error):
+    def fails(setup, run, *, command):
+        raise error
+
+    monkeypatch.setattr(networks, "setup_page", fails)
+    found = reproduce_all(scale="quick", folder=tmp_path, choice=digits(ENERGY, GAS))
+    (refused,) = found.refused
+    words = " ".join(str(error).split())
+    assert refused.reason == f"the analysis failed: {type(error).__name__}: {words}"
+    assert list(found.claims) == [GAS]
+    assert found.exit_code == 1
+    assert refused.reason in (tmp_path / "claims.md").read_text()
+    # Alone, it is seen in full.
+    with pytest.raises(type(error)) as alone:
+        reproduce_free_energy(scale="quick", folder=tmp_path, choice=digits(ENERGY))
+    assert alone.value is error
+
+
+def test_an_error_of_the_program_ends_the_call(quick, tmp_path, monkeypatch):
+    def fails(setup, run, *, command):
+        raise TypeError("no such argument")
+
+    monkeypatch.setattr(networks, "setup_page", fails)
+    with pytest.raises(TypeError, match="no such argument"):
+        reproduce_all(scale="quick", folder=tmp_path, choice=digits(ENERGY, GAS))
+
+
+def test_a_setup_that_is_refused_is_listed_once(quick, tmp_path, monkeypatch):
+    reproduce_all(scale="quick", folder=tmp_path, choice=digits(GAS, ENERGY))
+
+    def refuses(*args, **options):
+        raise InputError("another plan")
+
+    monkeypatch.setattr(ideal_gas, "reproduce_setup", refuses)
+    reproduce_all(scale="quick", folder=tmp_path, choice=digits(GAS, ENERGY))
+    text = (tmp_path / "claims.md").read_text()
+    assert f"- {GAS}: not run: another plan" in text
+    assert f"## {GAS}" not in text
+    assert f"## {ENERGY}" in text
+    assert (tmp_path / "index.html").read_text().count(f"<li>{GAS}: ") == 1
+    assert f'href="{GAS}/' not in (tmp_path / "index.html").read_text()
+    assert {one["setup"] for one in json.loads((tmp_path / "claims.json").read_text())} == {ENERGY}
+
+
+# -- common pages --------------------------------------------------------------------------------------------
+
+
+def sized(folder: Path, size: int, setup: Setup | None = None, version: int = NUMERICS_VERSION) -> Setup:
+    """A setup of the family of subsets with a trace in its folder, as if it had been run."""
+    setup = load_preset(f"free-energy-subset-{size}", "small") if setup is None else setup
+    place = folder / setup.name
+    setup.plan().save(place)
+    setup_run._describe(setup, place)
+    plain = json.loads((place / "plan.json").read_text())
+    (place / "plan.json").write_text(json.dumps({**plain, "numerics_version": version}))
+    step = np.unique(np.geomspace(10, 1e5, 100).astype(int))
+    logged = {"loss": 1.0 / step, "norm": np.ones(len(step))}
+    logged |= {"grad_sq": step**-2.0, "point_grad_sq": step**-1.8}
+    trace = new_trace(FixedSphere(elr=1e-4, radius=1.0), step, logged, dim=1000)
+    save(trace, place / "trace-FixedSphere.nc")
+    return setup
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """What the page of sizes is given; it is not drawn."""
+    given: list[dict[str, object]] = []
+
+    def page(name, traces, folder, **options):
+        given.append({"name": name, "sizes": sorted(traces), **options})
+        save_claims([Claim("sizes", "FE 7", "1", "agrees", "so")], folder)
+        (folder / "report.html").touch()
+
+    monkeypatch.setattr(networks, "size_page", page)
+    return given
+
+
+def common(folder: Path, setup: Setup, scale: str = "small", refused: tuple[NotRun, ...] = ()):
+    said: list[str] = []
+    found = networks.with_families(
+        Reproduced(refused=refused), scale, Choice(((setup, "digits"),)), folder, How(on_message=said.append)
+    )
+    return (*found, said)
+
+
+def test_common_pages_take_only_results_of_the_setup_and_of_this_numerics_version(tmp_path, pages):
+    first, _ = sized(tmp_path, 200), sized(tmp_path, 400)
+    common(tmp_path, first)
+    assert pages[-1]["sizes"] == [200, 400]
+    # Another numerics version, and a network of another width in the folder of the setup.
+    sized(tmp_path, 800, version=1)
+    whole = load_preset("free-energy-subset-1437", "small")
+    wide = replace(whole, grids=tuple((grid, replace(spec, width=5)) for grid, spec in whole.grids))
+    sized(tmp_path, 1437, wide)
+    _, out_of_date, said = common(tmp_path, first)
+    assert pages[-1]["sizes"] == [200, 400]
+    told = "; ".join(pages[-1]["left_out"])
+    assert "free-energy-subset-800" in told
+    assert "numerics version 1" in told
+    assert "width is 5 under FixedSphere; expected 4" in told
+    assert len(said) == 2
+    assert out_of_date == ()
+    # A setup that was refused just now: too few are left, and the page that lies there is told to be old.
+    done, out_of_date, _ = common(
+        tmp_path, first, refused=(NotRun("free-energy-subset-400", "other images"),)
+    )
+    assert len(pages) == 2
+    assert done.claims == {}
+    assert [one.setup for one in out_of_date] == ["free-energy-subset-sizes"]
+    assert "free-energy-subset-400: not run" in out_of_date[0].reason
+
+
+def test_subsets_of_ones_own_are_a_family(tmp_path, pages):
+    text = preset_text("free-energy-subset-400", "small")
+    mine = []
+    for size in (300, 500):
+        own = tmp_path / f"my-{size}.toml"
+        own.write_text(text.replace("subset = 400", f"subset = {size}"))
+        mine.append(sized(tmp_path / "out", size, load_preset(own)))
+    assert {(one.family, one.overparameterised) for one in mine} == {("free-energy-subset-sizes", True)}
+    common(tmp_path / "out", mine[0], "own")
+    assert pages[-1]["sizes"] == [300, 500]
+    assert pages[-1]["architecture"] == "ConvNet"
+    # Beside the package's own.
+    common(tmp_path / "out", sized(tmp_path / "out", 200))
+    assert pages[-1]["sizes"] == [200, 300, 500]
+
+
+def test_a_copy_of_a_preset_keeps_its_meaning(tmp_path):
+    for name in ("free-energy-convnet-digits-op", "free-energy-subset-400", "batch-size-64"):
+        own = tmp_path / "mine.toml"
+        own.write_text(preset_text(name, "small"))
+        copy = load_preset(own)
+        assert copy == replace(load_preset(name, "small"), name="mine", scale="own")
+        setup_run._describe(copy, tmp_path / name)
+        kept = json.loads((tmp_path / name / SETUP_FILE).read_text())
+        for key in ("experiment", "overparameterised", "family", "stationary_last"):
+            assert kept[key] == getattr(copy, key)
 
 
 # -- means over the last log points --------------------------------------------------------------------------
@@ -345,6 +496,22 @@ def test_a_request_that_cannot_be_met_is_one_line(run, tmp_path, arguments, part
     assert err.count("\n") == 1, err
     for part in parts:
         assert part in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "other"),
+    [("ideal-gas", ENERGY, "free-energy"), ("free-energy", GAS, "ideal-gas")],
+)
+def test_a_preset_for_another_experiment_is_refused_in_one_line(run, tmp_path, command, name, other):
+    own = tmp_path / "mine.toml"
+    own.write_text(preset_text(name, "quick"))
+    for dry in ((), ("--dry-run",)):
+        code, answer, err = run("reproduce", command, "--preset", own, "--out", tmp_path / "out", *dry)
+        assert (code, answer) == (2, "")
+        assert err.count("\n") == 1, err
+        assert f"experiment is '{other}'" in err
+        assert f"thermograd reproduce {other} --preset mine.toml" in err
     assert not (tmp_path / "out").exists()
 
 

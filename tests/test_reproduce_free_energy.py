@@ -14,8 +14,7 @@ from thermograd.errors import InputError
 from thermograd.protocol import FixedELR, FixedLR, FixedSphere
 from thermograd.reproduce import dry_run, everything, ideal_gas
 from thermograd.reproduce import free_energy_networks as networks
-from thermograd.reproduce.batch_size import BATCH_SIZE
-from thermograd.reproduce.choice import Choice, NotRun
+from thermograd.reproduce.choice import BATCH_SIZE, FREE_ENERGY, IDEAL_GAS, Choice, NotRun
 from thermograd.reproduce.claims import Claim
 from thermograd.reproduce.data_sizes import size_claims, size_families, size_page, training_examples
 from thermograd.reproduce.everything import everything_choice, reproduce_all
@@ -49,7 +48,11 @@ def tiny(name: str, *elr: float, batch_size: int = 128, subset: int | None = Non
         protocol=FixedSphere(elr=elr[0], radius=1.0),
     )
     grid = FixedSphere.grid(elr=list(elr), radius=[1.0])
-    return replace(setup, name=name, grids=((grid, template),), seeds=(0,))
+    family = "free-energy-subset-sizes" if subset else ""
+    experiment = BATCH_SIZE if name.startswith(BATCH_SIZE) else FREE_ENERGY
+    return replace(
+        setup, name=name, grids=((grid, template),), seeds=(0,), experiment=experiment, family=family
+    )
 
 
 def chosen(*offered: Setup) -> Choice:
@@ -216,12 +219,13 @@ def test_both_papers_end_on_one_page(monkeypatch, tmp_path, whole):
 
     def gas(setup, source, folder, *, command, **options):
         commands.append(command)
+        folder.mkdir(exist_ok=True)
         (folder / "plan.json").touch()
         save_claims([claim], folder)
         return SetupResult(setup, SweepSummary(0, 1, 0, False), claims=(claim,))
 
     monkeypatch.setattr(ideal_gas, "reproduce_setup", gas)
-    gases = [replace(offered[0], name=f"ideal-gas-{k}") for k in "ab"]
+    gases = [replace(offered[0], name=f"ideal-gas-{k}", experiment=IDEAL_GAS) for k in "ab"]
     short = tiny("free-energy-short-up", 1e-3)
     missing = (NotRun("free-energy-far", "no images", "thermograd data fetch cifar10"),)
     choice = Choice(chosen(*gases, short).chosen, missing)
@@ -265,7 +269,7 @@ def test_sizes_of_the_data_set_are_families(tmp_path):
     sizes = sorted(training_examples(setup, "digits") for setup in families["free-energy-subset-sizes"])
     assert sizes == [200, 400, 800, 1437]
     traces = {size: vanishing(0.95 - 0.1 * np.log10(size / 100)) for size in (100, 1000, 10_000)}
-    size_page("free-energy-subset-sizes", traces, tmp_path)
+    size_page("free-energy-subset-sizes", traces, tmp_path, architecture="ConvNet")
     (claim,) = read_claims(tmp_path)
     assert claim.verdict == "agrees"
     # Exponents 0.95, 0.85, 0.75 from 2% of noise over 1.5 decades: errors of about 0.002.
@@ -274,14 +278,14 @@ def test_sizes_of_the_data_set_are_families(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "FE figure 7" in page
     with pytest.raises(InputError, match="1 sizes"):
-        size_page("free-energy-subset-sizes", {100: traces[100]}, tmp_path)
+        size_page("free-energy-subset-sizes", {100: traces[100]}, tmp_path, architecture="ConvNet")
 
 
 def test_an_exponent_that_does_not_move_or_moves_away_is_not_confirmed():
     same = {size: vanishing(0.8, seed=size) for size in (100, 1000, 10_000)}
     away = {size: vanishing(0.7 + 0.1 * np.log10(size / 100)) for size in (100, 1000, 10_000)}
     found = {1e-4: phase_by_size(same), 2e-4: phase_by_size(away), 3e-4: "no run converges"}
-    verdicts = [claim.verdict for claim in size_claims("free-energy-subset-sizes", found)]
+    verdicts = [claim.verdict for claim in size_claims("ConvNet", found)]
     assert verdicts == ["not testable", "differs", "not testable"]
 
 

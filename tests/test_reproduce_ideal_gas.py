@@ -147,6 +147,49 @@ def test_wrong_gases_are_rejected():
         assert words(claims, "Maxwell relation (V3)") == ["differs"]
 
 
+def scattered(elrs: int, radii: int, *, follows: float, error: float) -> Claim:
+    """The claim on a sigma2 ~ elr^follows with as much scatter as is said of its errors, or of 1 for none."""
+    rng = np.random.default_rng(0)
+    elr, radius = np.geomspace(1e-3, 1e-2, elrs), np.geomspace(0.5, 2, radii)
+    shape = (elrs, radii)
+    scatter = error if follows else 1.0
+    tr_sigma = 50 * elr[:, None] ** follows * np.exp(scatter * rng.standard_normal(shape))
+    measured = {"tr_sigma": tr_sigma, "tr_sigma_se": error * tr_sigma, "norm": np.ones((elrs, 1)) * radius}
+    grid = FixedSphere.grid(elr=elr, radius=radius)
+    states = new_states(grid, measured | {"loss": np.ones(shape)}, dim=DIM)
+    found = gas_claims(load_preset("ideal-gas-convnet-digits", "quick"), {"FixedSphere": states})
+    (claim,) = [one for one in found if "sigma2 depends" in one.claim]
+    return claim
+
+
+def test_a_collapse_of_few_points_is_not_judged():
+    # Noise without any collapse: 2, 3, 5, 6 degrees of freedom; then 12, and it is told.
+    for elrs, radii in ((5, 1), (3, 2), (4, 2), (3, 3)):
+        claim = scattered(elrs, radii, follows=0.0, error=0.02)
+        assert claim.verdict == "not testable"
+        assert "degrees of freedom about the curve; expected at least 8" in claim.reason
+    assert scattered(5, 3, follows=0.0, error=0.02).verdict == "differs"
+
+
+def test_a_collapse_within_errors_needs_something_to_collapse():
+    # sigma2 ~ elr^-0.4 over a decade has a spread of 30%: errors of 2% are far below, those of 20% are not.
+    assert scattered(8, 3, follows=-0.4, error=0.02).verdict == "agrees"
+    assert scattered(8, 3, follows=-0.4, error=0.2).verdict == "not testable"
+
+
+def test_a_temperature_that_falls_at_the_smallest_rates_does_not_rise():
+    # log T is a parabola with its minimum a fifth of the grid from the smallest ELR: the middle rises.
+    states = gas(FixedSphere)
+    z = np.log(states["elr"] / states["elr"][0]) / np.log(10)
+    bent = states.assign(temperature=states["temperature"] * 0 + 1e-3 * np.exp(4 * (z - 0.2) ** 2))
+    bent["temperature"].attrs = states["temperature"].attrs
+    setup = load_preset("ideal-gas-convnet-digits", "quick")
+    assert words(gas_claims(setup, {"FixedSphere": states}), "T rises") == ["agrees"]
+    (claim,) = [one for one in gas_claims(setup, {"FixedSphere": bent}) if "T rises" in one.claim]
+    assert claim.verdict == "differs"
+    assert "at the smallest" in claim.reason
+
+
 # -- over-parameterised --------------------------------------------------------------------------------------
 
 
@@ -184,6 +227,36 @@ def test_regimes_of_appendix_h_are_judged_from_the_runs_alone(falling, verdicts)
     trace = falling_and_settled([1e-5 * 2.15**n for n in range(7)], falling)
     found = regimes(states_of(trace, falling), trace)
     assert [claim.verdict for claim in overparameterised_claims(trace, found)] == verdicts
+
+
+RATES = [1e-5 * 2.15**n for n in range(7)]
+
+
+def judged_over(**changes: np.ndarray) -> list[str]:
+    """The verdicts on norm and temperature with other values, where the first four runs converge."""
+    trace = falling_and_settled(RATES, 4)
+    found = regimes(states_of(trace, 4), trace)
+    for name, values in changes.items():
+        trace[name] = trace[name].copy(data=np.broadcast_to(values, trace[name].shape).copy())
+    return [claim.verdict for claim in overparameterised_claims(trace, found)][2:]
+
+
+def test_a_norm_and_a_temperature_that_only_were_larger_once_have_not_fallen_to_the_end():
+    trace = falling_and_settled(RATES, 4)
+    t = trace["step"].values
+    noise = np.random.default_rng(2).standard_normal(trace["norm"].shape)
+    # Noise about a constant ends below its largest value nearly always.
+    assert judged_over(norm=1 + 1e-3 * noise) == ["not testable", "agrees"]
+    assert judged_over(norm=(1 + 1e-3 * noise) * (t / 1e5) ** 0.1) == ["differs", "agrees"]
+    # A thousand times smaller than at the start, and constant over the last two decades.
+    once = np.maximum((t / 1000) ** -1.5, 1.0) * (1 + 0.02 * noise)
+    assert judged_over(tr_sigma=once) == ["agrees", "differs"]
+
+
+def test_settled_runs_are_the_control_of_the_temperature():
+    trace = falling_and_settled(RATES, 4)
+    steep = trace["tr_sigma"].values * (trace["step"].values / 10) ** -0.5
+    assert judged_over(tr_sigma=steep) == ["agrees", "not testable"]
 
 
 # -- what is run ---------------------------------------------------------------------------------------------

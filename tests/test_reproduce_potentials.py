@@ -60,3 +60,28 @@ def test_a_grid_on_which_chance_does_as_well_proves_nothing():
     assert potential_claim("a gas", states).verdict == "not testable"
     two = exact(FixedSphere).isel(elr=[0, 1])
     assert "expected at least 3 values" in potential_claim("a gas", two).reason
+
+
+@pytest.mark.parametrize(("se", "word"), [(0.0, "differs"), (1e-3, "differs"), (1.0, "not testable")])
+def test_errors_as_large_as_every_difference_prove_nothing(se, word):
+    """U and S fall with T, where each state is the worst at its own: differences of F are below 1 here."""
+    T = np.geomspace(1e-3, 1e-1, 10)[:, None]
+    measured = {
+        "tr_sigma": 20 + 0 * T,
+        "norm": 1 + 0 * T,
+        "loss": 1 - 5 * T,
+        "entropy_sphere": -5 * np.log(T),
+    }
+    measured |= {"loss_se": se + 0 * T, "entropy_sphere_se": 10 * se + 0 * T, "norm_se": 0 * T}
+    states = new_states(FixedSphere.grid(elr=T.ravel(), radius=[1.0]), measured, dim=11)
+    claim = potential_claim("upside down", states)
+    assert claim.verdict == word
+    # With errors of 1 every state is within three of them of the least, whatever its place.
+    assert ("100.0% with those" in claim.measured) == (word == "not testable")
+
+
+def test_an_exact_gas_with_small_errors_is_still_told_from_chance():
+    states = exact(FixedELR)
+    for name in ("loss", "entropy_sphere", "norm"):
+        states[f"{name}_se"] = 1e-4 * abs(states[name])
+    assert potential_claim("a gas", states).verdict == "agrees"

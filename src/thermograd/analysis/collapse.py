@@ -34,6 +34,8 @@ class Spread:
     ratio
         ``residual`` over the total standard deviation: 0 for a perfect collapse, about 1 for none. It
         says nothing where the total is no larger than the measurement noise.
+    freedom
+        Degrees of freedom of the fit: points less coefficients; 0 where nothing can be left.
 
     """
 
@@ -42,6 +44,7 @@ class Spread:
     residual: float
     residual_se: float
     ratio: float
+    freedom: int
 
 
 @dataclass(frozen=True)
@@ -152,4 +155,5 @@ def _spread(name: str, variable: Array, sigma2: Array, seed: Array, total: float
         residual,
         residual / math.sqrt(2 * freedom) if freedom > 0 else math.nan,
         residual / total if total > 0 else math.nan,
+        freedom,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thermograd.errors import InputError
-from thermograd.reproduce.preset_file import nearest
+from thermograd.reproduce.preset_file import BATCH_SIZE, EXPERIMENTS, FREE_ENERGY, IDEAL_GAS, nearest
 from thermograd.reproduce.presets import Setup, load_preset, setups
 
 __all__ = [
@@ -27,13 +27,10 @@ __all__ = [
     "own_choice",
 ]
 
-IDEAL_GAS, FREE_ENERGY, BATCH_SIZE = "ideal-gas", "free-energy", "batch-size"
-
-EXPERIMENTS = (IDEAL_GAS, FREE_ENERGY, BATCH_SIZE)
-"""What the names of the setups begin with, in the order of the pages."""
-
 NETWORKS = "networks"
 """The part that stands for all setups of an experiment."""
+
+_FETCHED = ("cifar10", "cifar100")
 
 OWN = "own"
 """The scale of a setup from a file of one's own."""
@@ -64,10 +61,41 @@ class NotRun:
 
 @dataclass(frozen=True)
 class Choice:
-    """Setups with the source of their images, and those that are left out."""
+    """Setups with the source of their images, and those that are left out.
+
+    Attributes
+    ----------
+    chosen
+        What is run, and on what.
+    left_out
+        What is not, and why.
+    absent
+        Of the setups left out those that are not the package's, which their names do not lead to.
+
+    """
 
     chosen: tuple[tuple[Setup, str], ...]
     left_out: tuple[NotRun, ...] = ()
+    absent: tuple[Setup, ...] = ()
+
+    def only_for(self, *experiments: str) -> Choice:
+        """The choice itself, if all its setups are for one of these experiments.
+
+        Raises
+        ------
+        InputError
+            Naming the first that is for another one.
+
+        """
+        for setup in (*(one for one, _ in self.chosen), *self.absent):
+            if setup.experiment not in experiments:
+                other = IDEAL_GAS if setup.experiment == IDEAL_GAS else FREE_ENERGY
+                which = f"--preset {setup.name}.toml" if setup.scale == OWN else f"--part {setup.name}"
+                raise InputError(
+                    f"setup {setup.name}: experiment is {setup.experiment!r}; expected "
+                    f"{' or '.join(map(repr, experiments))}: run 'thermograd reproduce {other} {which}'"
+                )
+        return self
 
 
 def choose_setups(experiment: str, scale: str, *, part: str = "", data: str | None = None) -> Choice:
@@ -134,13 +162,15 @@ def own_choice(preset: str | Path, data: str | None = None) -> Choice:
     Raises
     ------
     InputError
-        If the file makes no sense, the data are of another set, or there are none: the command that gets
-        them is said.
+        If the file makes no sense, the data are of another set, or the images that it names do not exist.
+        CIFAR that is not on this machine leaves the setup out, with the command that gets it.
 
     """
     setup = load_preset(Path(preset))
     if data is None and not images_at_hand(setup.data):
-        raise InputError(f"no images: {_missing(setup)}")
+        if setup.data not in _FETCHED:
+            raise InputError(f"no images: {_missing(setup)}")
+        return Choice((), (_missing(setup),), (setup,))
     if data is not None:
         from thermograd.data import load
 
@@ -160,8 +190,8 @@ def offered(scale: str, choice: Choice = Choice(())) -> list[Setup]:
 
     """
     known = {} if scale == OWN else {setup.name: setup for setup in setups(scale=scale)}
-    ordered = [name for one in EXPERIMENTS for name in known if name.startswith(f"{one}-")]
-    mine = {setup.name: setup for setup, _ in choice.chosen}
+    ordered = [name for one in EXPERIMENTS for name in known if known[name].experiment == one]
+    mine = {setup.name: setup for setup in (*(one for one, _ in choice.chosen), *choice.absent)}
     return [mine.pop(name, known[name]) for name in ordered] + list(mine.values())
 
 
@@ -216,7 +246,7 @@ def images_at_hand(source: str) -> bool:
 
 
 def _missing(setup: Setup) -> NotRun:
-    if setup.data in ("cifar10", "cifar100"):
+    if setup.data in _FETCHED:
         return NotRun(
             setup.name,
             f"the images {setup.data} are not on this machine (a copy will do: --data PATH)",

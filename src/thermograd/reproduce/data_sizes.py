@@ -32,10 +32,8 @@ def size_families(offered: Sequence[Setup]) -> dict[str, tuple[Setup, ...]]:
     """
     families: dict[str, tuple[Setup, ...]] = {}
     for setup in offered:
-        head, middle, _ = setup.name.partition("-subset-")
-        if middle:
-            name = f"{head}-subset-sizes"
-            families[name] = (*families.get(name, ()), setup)
+        if setup.family:
+            families[setup.family] = (*families.get(setup.family, ()), setup)
     return families
 
 
@@ -47,7 +45,15 @@ def training_examples(setup: Setup, source: str) -> int:
     return len(load(source).train_labels) if subset is None else subset
 
 
-def size_page(name: str, traces: Mapping[int, xr.Dataset], folder: Path, *, command: str = "") -> Path:
+def size_page(
+    name: str,
+    traces: Mapping[int, xr.Dataset],
+    folder: Path,
+    *,
+    architecture: str,
+    left_out: Sequence[str] = (),
+    command: str = "",
+) -> Path:
     """Fit the exponents of all sizes together, judge the claim, and write the page.
 
     Parameters
@@ -58,6 +64,10 @@ def size_page(name: str, traces: Mapping[int, xr.Dataset], folder: Path, *, comm
         By number of training examples, of the fixed sphere.
     folder
         Where the page goes.
+    architecture
+        Of all its networks: the published exponents of the same one are shown.
+    left_out
+        Setups of the family that are not among the traces, and why.
     command
         Command line that makes it again.
 
@@ -81,52 +91,58 @@ def size_page(name: str, traces: Mapping[int, xr.Dataset], folder: Path, *, comm
             found[rate] = phase_by_size(chosen)
         except InputError as error:
             found[rate] = str(error)
-    claims = size_claims(name, found)
+    claims = size_claims(architecture, found, left_out)
     save_claims(claims, folder)
-    network = "ResNet-18" if "resnet18" in name else "ConvNet"
     return write_size_report(
         runs,
         found,
         folder,
         title="How gradients vanish on data sets of several sizes",
         claims=to_page_claims(claims),
-        published=tuple(one for one in PHASE_EXPONENTS if one.network == network),
+        published=tuple(one for one in PHASE_EXPONENTS if one.network == _network(architecture)),
         command=command,
     )
 
 
-def size_claims(name: str, found: Mapping[float, PhaseBySize | str]) -> tuple[Claim, ...]:
+def size_claims(
+    architecture: str, found: Mapping[float, PhaseBySize | str], left_out: Sequence[str] = ()
+) -> tuple[Claim, ...]:
     """One claim for each ELR: the slope of the exponent over the logarithm of the size is below 0.
 
     Parameters
     ----------
-    name
-        Of the family.
+    architecture
+        Of the networks.
     found
         By ELR, or why there is none.
+    left_out
+        Setups that could not be used, and why.
 
     Examples
     --------
-    >>> size_claims("subset", {1e-4: "no run converges"})[0].verdict
+    >>> size_claims("ConvNet", {1e-4: "no run converges"})[0].verdict
     'not testable'
 
     """
-    network = "ResNet-18" if "resnet18" in name else "ConvNet"
+    network = _network(architecture)
     published = [one for one in PHASE_EXPONENTS if one.network == network]
     values = ", ".join(f"{one.exponent:g} at {one.size}" for one in published)
-    paper = f"{published[0].source}: a = {values} images of CIFAR-10, {network}({published[0].width})"
+    paper = f"FE section 5: no exponents of {network}"
+    if published:
+        paper = f"{published[0].source}: a = {values} images of CIFAR-10, {network}({published[0].width})"
+    others = [f"left out: {left}" for left in left_out]
     claims = []
     for rate, one in found.items():
         claim = f"{_CLAIM}: ELR {number(rate)}"
         if isinstance(one, str):
-            claims.append(Claim(claim, paper, "", "not testable", one))
+            claims.append(Claim(claim, paper, "", "not testable", "; ".join((one, *others))))
             continue
         p = one.points
         measured = ", ".join(
             f"a = {with_error(float(p['exponent'][i]), float(p['exponent_se'][i]))} at {int(p['size'][i])}"
             for i in range(p.sizes["size"])
         )
-        reason = "; ".join((one.verdict, *(f"left out: {left}" for left in one.left_out)))
+        reason = "; ".join((one.verdict, *(f"left out: {left}" for left in one.left_out), *others))
         if one.slope + 2 * one.slope_se < 0:
             claims.append(Claim(claim, paper, measured, "agrees", reason))
         elif one.slope - 2 * one.slope_se > 0:
@@ -134,3 +150,8 @@ def size_claims(name: str, found: Mapping[float, PhaseBySize | str]) -> tuple[Cl
         else:
             claims.append(Claim(claim, paper, measured, "not testable", reason))
     return tuple(claims)
+
+
+def _network(architecture: str) -> str:
+    """As the papers write it."""
+    return {"ResNet18": "ResNet-18"}.get(architecture, architecture)

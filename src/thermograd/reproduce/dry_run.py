@@ -63,10 +63,7 @@ class DryRun:
             "setup": self.setup.name,
             "scale": self.setup.scale,
             "source": self.setup.source,
-            "grids": {
-                grid.protocol.__name__: {name: list(values) for name, values in grid.axes.items()}
-                for grid, _ in self.setup.grids
-            },
+            "grids": {grid.protocol.__name__: _plain(grid) for grid, _ in self.setup.grids},
             "seeds": list(self.setup.seeds),
             "estimate": self.estimate.to_dict(),
             "note": self.note,
@@ -271,16 +268,29 @@ def _operations(spec: TrainSpec) -> float:
     return step_flops(spec.architecture, spec.width, channels, side, spec.batch_size)
 
 
+def _plain(grid: Grid) -> dict[str, Any]:
+    """The values on each axis; of a grid that is no whole rectangle also which of its points are meant."""
+    axes: dict[str, Any] = {name: list(values) for name, values in grid.axes.items()}
+    if grid.only is not None:
+        axes["points"] = [dict(zip(grid.axes, point, strict=True)) for point in grid.only]
+    return axes
+
+
 def grid_text(grid: Grid) -> str:
-    """A grid in words: protocol, axes with their ends, number of points.
+    """A grid in words: protocol, axes with their ends, number of points; part of a rectangle point by point.
 
     Examples
     --------
     >>> from thermograd.protocol import FixedLR
     >>> grid_text(FixedLR.grid(lr=[0.1, 0.2, 0.4], wd=[0.01]))
     'FixedLR: lr 0.1 to 0.4 (3) x wd 0.01 (1) = 3 points'
+    >>> grid_text(Grid.of([FixedLR(lr=0.1, wd=0.2), FixedLR(lr=0.3, wd=0.1)]))
+    'FixedLR: (lr, wd) = (0.1, 0.2), (0.3, 0.1): 2 points'
 
     """
+    if grid.only is not None:
+        points = ", ".join(f"({first:.3g}, {second:.3g})" for first, second in grid.only)
+        return f"{grid.protocol.__name__}: ({', '.join(grid.axes)}) = {points}: {len(grid)} points"
     axes = []
     for name, values in grid.axes.items():
         ends = f"{values[0]:.3g}" if len(values) == 1 else f"{values[0]:.3g} to {values[-1]:.3g}"

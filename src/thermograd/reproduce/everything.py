@@ -8,7 +8,7 @@ from thermograd.extras import require
 from thermograd.reproduce.choice import EXPERIMENTS, IDEAL_GAS, Choice, NotRun, choose_setups
 from thermograd.reproduce.dry_run import dry_runs
 from thermograd.reproduce.first_page import write_first_page
-from thermograd.reproduce.free_energy_networks import free_energy_task, write_families
+from thermograd.reproduce.free_energy_networks import free_energy_task, with_families
 from thermograd.reproduce.ideal_gas import adiabat_note, ideal_gas_task
 from thermograd.reproduce.in_turn import HERE, How, run_in_turn
 from thermograd.reproduce.presets import Setup, setups
@@ -91,12 +91,13 @@ def reproduce_all(
     done = run_in_turn(tasks, chosen.left_out, how)
     if done.interrupted:
         return done
-    done.claims.update(write_families(scale, chosen, folder))
-    return done.with_page(write_first_page(folder, scale, chosen, done.refused, experiment="all", data=data))
+    done, out_of_date = with_families(done, scale, chosen, folder, how)
+    refused = (*done.refused, *out_of_date)
+    return done.with_page(write_first_page(folder, scale, chosen, refused, experiment="all", data=data))
 
 
 def _is_gas(setup: Setup) -> bool:
-    return setup.name.startswith(IDEAL_GAS)
+    return setup.experiment == IDEAL_GAS
 
 
 def _experiments(scale: str) -> list[str]:

@@ -17,6 +17,7 @@ from thermograd.reproduce.choice import (
     offered,
 )
 from thermograd.reproduce.data_sizes import size_families
+from thermograd.reproduce.setup_run import setups_there
 from thermograd.reproduce.summary import Entry, read_claims, write_summary
 from thermograd.sweep.collect import SETUP_FILE
 from thermograd.sweep.failures import no_space_is_failed_work
@@ -45,7 +46,7 @@ def write_first_page(
     choice
         What was asked for just now: of what is not in the folder, only this is said.
     refused
-        What could not be run just now.
+        What could not be run or analysed just now.
     experiment
         The command's name: ``"ideal-gas"``, ``"free-energy"``, ``"all"``.
     data
@@ -64,11 +65,16 @@ def write_first_page(
         If the disk is full.
 
     """
-    entries = folder_entries(folder, scale, choice)
+    # What was refused just now is listed once, by its reason: claims that lie there are those of other runs.
+    without = {one.setup for one in refused}
+    entries = [entry for entry in folder_entries(folder, scale, choice) if entry.name not in without]
     there = {entry.name for entry in entries if (folder / entry.name / "report.html").exists()}
     missing = [one for one in choice.left_out if one.setup not in there]
-    gas = any(entry.name.startswith(IDEAL_GAS) for entry in entries)
-    free_energy = any(entry.name.startswith((FREE_ENERGY, BATCH_SIZE)) for entry in entries)
+    known = [*setups_there(folder), *offered(scale, choice)]
+    experiments = {setup.name: setup.experiment for setup in known}
+    experiments |= dict.fromkeys((*size_families(known), BATCH_SIZE), FREE_ENERGY)
+    found = {experiments.get(entry.name) for entry in entries}
+    gas, free_energy = IDEAL_GAS in found, bool(found & {FREE_ENERGY, BATCH_SIZE})
     kinds = (gas or experiment != FREE_ENERGY, free_energy or experiment != IDEAL_GAS)
     title = _TITLES.get(kinds, _BOTH)
     # One command makes all that is listed; no command makes several setups of one's own.
@@ -97,7 +103,8 @@ def folder_entries(folder: Path, scale: str, choice: Choice) -> list[Entry]:
     for name, note in notes.items():
         if note and (folder / name / PLAN_FILE).exists():
             entries.append(Entry(name, note, read_claims(folder / name)))
-    together = dict.fromkeys(size_families(known), "gradients on data sets of several sizes")
+    own = [setup for setup in setups_there(folder) if setup.scale == OWN]
+    together = dict.fromkeys(size_families([*known, *own]), "gradients on data sets of several sizes")
     together[BATCH_SIZE] = "temperature and noise against the batch size"
     entries += [
         Entry(name, note, read_claims(folder / name))

@@ -27,6 +27,8 @@ __all__ = ["free_energy_claims", "published_law"]
 
 _SURE = 2.0
 _CHANCE = 0.05
+_PART = 2 / 3  # of the states in equilibrium that a temperature must exist for
+_LEAST = 4  # estimates of a power law that is judged: through three points a line nearly always lies well
 
 
 def published_law(
@@ -140,16 +142,35 @@ def _monotonic(f: FreeEnergyFindings, where: str) -> Claim:
     if steps < 4:
         return Claim(claim, paper, "", "not testable", "fewer than three states in equilibrium")
     # Of a hundred comparisons some are off by two standard errors: 5% is the chance of a false alarm in all.
-    limit = -float(ndtri(_CHANCE / steps))
-    told = []
+    limit = -float(ndtri(_CHANCE / (steps + 2 * len(f.lines))))
+    told, small = [], []
     for line in f.lines:
         for name, symbol in (("loss", "U"), ("entropy", "S")):
             found = _falls(line, name, limit)
             told += [f"{symbol} falls to ELR {number(rate)}{of_seed(line.at)}" for rate in found]
-    measured = f"{steps - len(told)} of {steps} steps between neighbouring ELRs rise or stay"
+            rise, se = _rise(line, name)
+            if rise < -limit * se:
+                told.append(f"{symbol} falls from the first to the last ELR{of_seed(line.at)}")
+            elif not rise > _SURE * se:
+                small.append(f"{symbol}{of_seed(line.at)}: {number(rise)} ± {number(se, 2)}")
+    downward = sum(len(_falls(line, name, limit)) for line in f.lines for name in ("loss", "entropy"))
+    measured = f"{steps - downward} of {steps} steps between neighbouring ELRs rise or stay"
     rule = f"by {number(limit, 2)} standard errors, which has a chance of 5% in {steps} steps that stay"
-    reason = f"no fall {rule}" if not told else f"{'; '.join(told)}: falls {rule}"
-    return Claim(claim, paper, measured, "differs" if told else "agrees", reason)
+    if told:
+        return Claim(claim, paper, measured, "differs", f"{'; '.join(told)}: falls {rule}")
+    if small:
+        reason = f"no rise by two standard errors from the first to the last ELR: {', '.join(small)}"
+        return Claim(claim, paper, measured, "not testable", reason)
+    reason = f"U and S rise from the first to the last ELR by two standard errors, and no fall {rule}"
+    return Claim(claim, paper, measured, "agrees", reason)
+
+
+def _rise(line: SphereLine, name: str) -> tuple[float, float]:
+    """From the first to the last ELR of a line, and its standard error; none where there is no line."""
+    if len(line.elr) < 2:
+        return 0.0, 0.0
+    values, errors = line.values[name], np.nan_to_num(line.errors[name])
+    return float(values[-1] - values[0]), float(np.hypot(errors[0], errors[-1]))
 
 
 def _falls(line: SphereLine, name: str, limit: float) -> list[float]:
@@ -171,10 +192,31 @@ def _exists(f: FreeEnergyFindings, where: str, law: PublishedTemperature | None)
     none = [line for line in f.temperatures if line.verdict.startswith("no temperature")]
     reason = "; ".join(f"{line.verdict}{of_seed(line.at)}" for line in f.temperatures)
     if len(there) == len(f.temperatures):
-        return Claim(claim, paper, measured, "agrees", reason)
+        parts = [_part(line) for line in there]
+        if all(part >= _PART for part in parts):
+            return Claim(claim, paper, measured, "agrees", reason)
+        short = "; ".join(
+            f"{part:.0%} of the states in equilibrium, ELR {number(line.stretch[0])} to "
+            f"{number(line.stretch[1])}{of_seed(line.at)}"
+            for line, part in zip(there, parts, strict=True)
+            if part < _PART
+        )
+        lacking = all(_without(line) > 1 - _PART for line in there)
+        verdict: Verdict = "differs" if lacking else "not testable"
+        return Claim(claim, paper, measured, verdict, f"for {short}, expected two thirds; {reason}")
     if len(none) == len(f.temperatures):
         return Claim(claim, paper, measured, "differs", reason)
     return Claim(claim, paper, measured, "not testable", reason)
+
+
+def _part(line: TemperatureLine) -> float:
+    """Of the states in equilibrium, those of the stretch."""
+    return float(line.points["inside"].values.mean())
+
+
+def _without(line: TemperatureLine) -> float:
+    """Of the states in equilibrium, those that have the least F at no temperature beside the stretch."""
+    return float((line.points["kind"].values == "none").mean())
 
 
 def _states(line: TemperatureLine) -> str:
@@ -195,6 +237,10 @@ def _grows(f: FreeEnergyFindings, where: str, law: PublishedTemperature | None, 
     if not lines:
         return Claim(claim, paper, "", "not testable", "no temperature is shown to exist")
     measured = "; ".join(f"T = {line.law.text('elr')}{of_seed(line.at)}" for line in lines if line.law)
+    few = [line for line in lines if line.law is not None and line.law.n < _LEAST]
+    if few:
+        reason = f"fewer than {_LEAST} estimates{', '.join(of_seed(line.at) for line in few)}"
+        return Claim(claim, paper, measured, "not testable", reason)
     grows = [line.grows for line in lines]
     falls = [
         line.law is not None and line.law.exponent < -_SURE * np.nan_to_num(line.law.exponent_se)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from thermograd.reproduce.choice import (
     BATCH_SIZE,
     FREE_ENERGY,
     NETWORKS,
+    OWN,
     Choice,
+    NotRun,
     choose_setups,
     command_line,
     data_option,
@@ -24,12 +27,13 @@ from thermograd.reproduce.data_sizes import size_families, size_page, training_e
 from thermograd.reproduce.dry_run import dry_runs
 from thermograd.reproduce.first_page import write_first_page
 from thermograd.reproduce.free_energy_setup import setup_page
-from thermograd.reproduce.in_turn import HERE, How, Task, run_in_turn
+from thermograd.reproduce.in_turn import FAILURES, HERE, How, Task, run_in_turn, why
 from thermograd.reproduce.presets import Setup, setups
 from thermograd.reproduce.reproduced import Reproduced
-from thermograd.reproduce.setup_run import SetupRun, run_setup
+from thermograd.reproduce.setup_run import SetupRun, results_of, run_setup, setups_there
 from thermograd.reproduce.summary import read_claims
 from thermograd.sweep.failures import no_space_is_failed_work
+from thermograd.sweep.plan import PLAN_FILE
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,7 +43,7 @@ __all__ = [
     "free_energy_task",
     "iterations",
     "reproduce_free_energy",
-    "write_families",
+    "with_families",
 ]
 
 
@@ -112,7 +116,10 @@ def reproduce_free_energy(
         As for :func:`thermograd.reproduce.reproduce_ideal_gas`, and so is what is raised.
 
     """
-    chosen = free_energy_choice(scale, part=part, data=data) if choice is None else choice
+    if choice is None:
+        chosen = free_energy_choice(scale, part=part, data=data)
+    else:
+        chosen = choice.only_for(FREE_ENERGY, BATCH_SIZE)
     if dry_run:
         return Reproduced(left_out=chosen.left_out, estimates=dry_runs(chosen, scale, folder, how))
     require("report")
@@ -120,9 +127,9 @@ def reproduce_free_energy(
     done = run_in_turn(tasks, chosen.left_out, how)
     if done.interrupted:
         return done
-    done.claims.update(write_families(scale, chosen, folder))
-    page = write_first_page(folder, scale, chosen, done.refused, experiment=FREE_ENERGY, data=data)
-    return done.with_page(page)
+    done, out_of_date = with_families(done, scale, chosen, folder, how)
+    refused = (*done.refused, *out_of_date)
+    return done.with_page(write_first_page(folder, scale, chosen, refused, experiment=FREE_ENERGY, data=data))
 
 
 def free_energy_task(setup: Setup, source: str, folder: Path, how: How) -> Task:
@@ -133,7 +140,7 @@ def free_energy_task(setup: Setup, source: str, folder: Path, how: How) -> Task:
         return run_setup(setup, source, place, on_progress=on_progress, **how.options)
 
     def page(run: SetupRun) -> tuple[Claim, ...] | None:
-        if setup.name.startswith(BATCH_SIZE):
+        if setup.experiment == BATCH_SIZE:
             return None
         return setup_page(setup, run, command=command_line(FREE_ENERGY, setup, source)).claims
 
@@ -145,55 +152,135 @@ def iterations(setup: Setup) -> int:
     return sum(spec.total_steps for spec in setup.specs)
 
 
-def write_families(scale: str, choice: Choice, folder: Path) -> dict[str, tuple[Claim, ...]]:
-    """The pages of setups taken together, from whatever of them lies in the folder; returns their claims.
+def with_families(
+    done: Reproduced, scale: str, choice: Choice, folder: Path, how: How = HERE
+) -> tuple[Reproduced, tuple[NotRun, ...]]:
+    """Write the pages of setups taken together: of the choice, and of what else of a family lies there.
+
+    Of what lies there only results of the setup itself and of this numerics version are read. What is left
+    out is told, with the reason.
+
+    Parameters
+    ----------
+    done
+        What came out of the setups one by one; whatever was refused is left out.
+    scale, choice, folder, how
+        What was asked for.
+
+    Returns
+    -------
+    Reproduced
+        The same with the claims of these pages. A page whose analysis fails is refused, as a setup is.
+    tuple of NotRun
+        Pages of earlier calls that lie there and cannot be made any more.
 
     Raises
     ------
-    InputError
-        If results cannot be read.
     FailedWorkError
         If the disk is full.
+    InputError, ValueError, ArithmeticError
+        If an analysis fails and nothing else was asked for.
 
     """
     sources = {setup.name: source for setup, source in choice.chosen}
-    claims = {}
     every = offered(scale, choice)
-    with no_space_is_failed_work():
-        for name, family in size_families(every).items():
-            if not any(setup.name in sources for setup in family):
+    names = {setup.name for setup in every}
+    # With a setup of the user's own goes whatever is there; with those of a scale, the user's own.
+    there = [one for one in setups_there(folder) if OWN in (scale, one.scale)]
+    every += [one for one in there if one.name not in names]
+    refused = {one.setup for one in done.refused}
+    claims, failed, out_of_date = dict(done.claims), list(done.refused), []
+    families = dict(size_families([one for one in every if one.experiment == FREE_ENERGY]))
+    families[BATCH_SIZE] = tuple(one for one in every if one.experiment == BATCH_SIZE)
+    for name, family in families.items():
+        if not any(setup.name in sources for setup in family):
+            continue
+        here = [setup for setup in family if setup.name not in refused]
+        left_out = [f"{setup.name}: not run" for setup in family if setup.name in refused]
+        make = _batch_sizes if name == BATCH_SIZE else _data_sizes
+        try:
+            with no_space_is_failed_work():
+                if (folder / name / PLAN_FILE).exists():
+                    raise InputError(f"{folder / name} holds a setup; expected room for a common page")
+                made = make(name, here, left_out, folder, sources, _command(scale, name, family, sources))
+                if made:
+                    claims[name] = read_claims(folder / name)
+        except FAILURES as error:
+            if len(sources) == 1:
+                raise
+            failed.append(NotRun(name, why(error)))
+            how.say(f"{name}: not made: {why(error)}")
+            continue
+        for one in left_out:
+            how.say(f"{name}: left out: {one}")
+        if not made and (folder / name / "report.html").exists():
+            out_of_date.append(NotRun(name, "; ".join(("too few of its setups have results", *left_out))))
+    return replace(done, claims=claims, refused=tuple(failed)), tuple(out_of_date)
+
+
+def _data_sizes(
+    name: str,
+    family: Sequence[Setup],
+    left_out: list[str],
+    folder: Path,
+    sources: dict[str, str],
+    command: str,
+) -> bool:
+    def size(setup: Setup) -> int:
+        return training_examples(setup, sources.get(setup.name, setup.data))
+
+    traces = _gathered(family, left_out, folder, "trace", size).get("FixedSphere", {})
+    if len(traces) < 2:
+        return False
+    kinds = sorted({setup.grids[0][1].architecture for setup in family})
+    if len(kinds) > 1:
+        raise InputError(f"{name}: architectures are {', '.join(kinds)}; expected one for a family")
+    options = {"architecture": kinds[0], "command": command}
+    size_page(name, traces, folder / name, left_out=left_out, **options)
+    return True
+
+
+def _batch_sizes(
+    name: str,
+    family: Sequence[Setup],
+    left_out: list[str],
+    folder: Path,
+    sources: dict[str, str],
+    command: str,
+) -> bool:
+    states = _gathered(family, left_out, folder, "states", lambda setup: setup.grids[0][1].batch_size)
+    if states:
+        batch_size_page(states, folder / name, command=command)
+    return bool(states)
+
+
+def _gathered(
+    family: Sequence[Setup], left_out: list[str], folder: Path, kind: str, size: Callable[[Setup], int]
+) -> dict[str, dict[int, xr.Dataset]]:
+    """Results by protocol and size; what cannot be used is added to what is left out."""
+    found: dict[str, dict[int, xr.Dataset]] = {}
+    owner: dict[int, str] = {}
+    for setup in family:
+        try:
+            results = results_of(setup, folder / setup.name, kind)
+            if not results:
                 continue
-            traces = {
-                training_examples(setup, sources.get(setup.name, setup.data)): found["FixedSphere"]
-                for setup in family
-                if "FixedSphere" in (found := _datasets(folder / setup.name, "trace"))
-            }
-            if len(traces) > 1:
-                command = _command(scale, name.removesuffix("-sizes"), family, sources)
-                size_page(name, traces, folder / name, command=command)
-                claims[name] = read_claims(folder / name)
-        sizes = tuple(setup for setup in every if setup.name.startswith(BATCH_SIZE))
-        states: dict[str, dict[int, xr.Dataset]] = {}
-        for setup in sizes:
-            for protocol, dataset in _datasets(folder / setup.name, "states").items():
-                states.setdefault(protocol, {})[setup.grids[0][1].batch_size] = dataset
-        if states and any(setup.name in sources for setup in sizes):
-            command = _command(scale, BATCH_SIZE, sizes, sources)
-            batch_size_page(states, folder / BATCH_SIZE, command=command)
-            claims[BATCH_SIZE] = read_claims(folder / BATCH_SIZE)
-    return claims
+            first = owner.setdefault(size(setup), setup.name)
+            if first != setup.name:
+                raise InputError(f"its size is that of {first}")
+        except InputError as error:
+            left_out.append(f"{setup.name}: {error}")
+            continue
+        for protocol, dataset in results.items():
+            found.setdefault(protocol, {})[size(setup)] = dataset
+    return found
 
 
-def _command(scale: str, part: str, family: tuple[Setup, ...], sources: dict[str, str]) -> str:
-    """What makes a common page: all its setups are on the same images."""
+def _command(scale: str, name: str, family: Sequence[Setup], sources: dict[str, str]) -> str:
+    """What makes a common page: all its setups are on the same images; nothing makes one of one's own."""
+    if scale == OWN or any(setup.scale == OWN for setup in family):
+        return ""
     given = [sources[s.name] for s in family if s.name in sources and sources[s.name] != s.data]
     data = data_option(given[0] if given else None)
+    part = name.removesuffix("-sizes")
     return f"thermograd reproduce {FREE_ENERGY} --scale {scale} --part {part}{data}"
-
-
-def _datasets(folder: Path, kind: str) -> dict[str, xr.Dataset]:
-    from thermograd.protocol import PROTOCOLS
-    from thermograd.states import load
-
-    paths = {name: folder / f"{kind}-{name}.nc" for name in PROTOCOLS}
-    return {name: load(path) for name, path in paths.items() if path.exists()}

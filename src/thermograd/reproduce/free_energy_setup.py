@@ -15,7 +15,7 @@ from thermograd.reproduce.setup_run import SetupRun
 from thermograd.reproduce.summary import save_claims, to_page_claims
 from thermograd.sweep import Plan
 
-__all__ = ["RANDOM_FILE", "SetupPage", "is_overparameterised", "setup_page", "where"]
+__all__ = ["RANDOM_FILE", "SetupPage", "setup_page", "where"]
 
 RANDOM_FILE = "random-directions.json"
 _DRAWS = 96
@@ -54,8 +54,7 @@ def setup_page(setup: Setup, run: SetupRun, *, command: str = "") -> SetupPage:
     if "FixedSphere" not in run.states:
         raise InputError(f"{setup.name}: protocols are {', '.join(run.states)}; expected FixedSphere")
     spec = setup.grids[0][1]
-    over = is_overparameterised(setup)
-    law, same = published_law(spec.architecture, spec.width, setup.data, over)
+    law, same = published_law(spec.architecture, spec.width, setup.data, setup.overparameterised)
     findings = analyse_free_energy(
         run.states["FixedSphere"],
         run.traces["FixedSphere"],
@@ -66,10 +65,10 @@ def setup_page(setup: Setup, run: SetupRun, *, command: str = "") -> SetupPage:
     claims = free_energy_claims(
         findings,
         where=where(setup),
-        overparameterised=over,
+        overparameterised=setup.overparameterised,
         published=law,
         same_setup=same,
-        temperatures="-subset-" not in setup.name,
+        temperatures=not setup.family,
     )
     save_claims(claims, run.folder)
     page = write_free_energy_report(
@@ -82,19 +81,6 @@ def setup_page(setup: Setup, run: SetupRun, *, command: str = "") -> SetupPage:
         command=command,
     )
     return SetupPage(claims, page)
-
-
-def is_overparameterised(setup: Setup) -> bool:
-    """Whether a setup is meant to be: its name ends in ``-op``, or it is one of the subsets.
-
-    Examples
-    --------
-    >>> from thermograd.reproduce.presets import load_preset
-    >>> is_overparameterised(load_preset("free-energy-convnet-digits-op", "small"))
-    True
-
-    """
-    return setup.name.endswith("-op") or "-subset-" in setup.name
 
 
 def where(setup: Setup) -> str:

@@ -12,7 +12,6 @@ from thermograd.reproduce.first_page import write_first_page
 from thermograd.reproduce.ideal_gas_adiabat import run_count
 from thermograd.reproduce.ideal_gas_setup import (
     SetupResult,
-    is_overparameterised,
     iterations,
     reproduce_setup,
 )
@@ -80,15 +79,15 @@ def reproduce_ideal_gas(
     Raises
     ------
     InputError
-        If an argument is out of range, a package is missing, or there are no images at all; of a single
-        setup, whatever refuses it. Of several, one that cannot be run is listed with the reason, and the
-        others go on.
+        If an argument is out of range, a setup is for another experiment, a package is missing, or there are
+        no images at all; of a single setup, whatever refuses it. Of several, one that cannot be run is listed
+        with the reason, and the others go on.
     FailedWorkError
         If the disk is full or cannot be written; what is done is kept. Of a single setup also if no run
         succeeded.
 
     """
-    chosen = ideal_gas_choice(scale, part=part, data=data) if choice is None else choice
+    chosen = ideal_gas_choice(scale, part=part, data=data) if choice is None else choice.only_for(IDEAL_GAS)
     if dry_run:
         found = dry_runs(chosen, scale, folder, how, adiabat_note)
         return Reproduced(left_out=chosen.left_out, estimates=found)
@@ -122,7 +121,7 @@ def adiabat_note(setup: Setup) -> str:
     'besides, at most 18 runs along adiabats planned from these 45'
 
     """
-    if is_overparameterised(setup) or not run_count(setup):
+    if setup.overparameterised or not run_count(setup):
         return ""
     whole = len(setup.specs)
     return f"besides, at most {run_count(setup)} runs along adiabats planned from these {whole}"

@@ -37,6 +37,8 @@ _MENDED = 0.25  # part of the SDE's error that the discrete radius may leave
 _MAXWELL = 0.10
 _R_SQUARED = 0.98
 _COLLAPSE = 0.1
+_LEFT = 0.25  # of the variance beyond errors, that may be left by two standard errors where errors hide it
+_FREEDOM = 8  # with fewer, two standard errors of a spread are more than half of it
 _REAL_GAS = 0.02
 
 
@@ -230,8 +232,18 @@ def _collapse(name: str, found: Collapse) -> list[Claim]:
         f"measurement alone {percent(found.noise)}; {percent(found.wrong.residual)} about a curve in "
         f"{formula(found.wrong.variable)}, {percent(found.total)} in all; {found.n} runs"
     )
+    freedom = found.right.freedom
+    if freedom < _FREEDOM or not math.isfinite(found.right.residual):
+        reason = f"{freedom} degrees of freedom about the curve; expected at least {_FREEDOM}"
+        return [Claim(claim, paper, measured, "not testable", reason)]
     if found.right.residual - SURE * found.right.residual_se <= found.noise:
-        if found.noise > found.total / 2:
+        # Squares: errors add to what the law leaves, and to all that there is, alike.
+        left = (
+            found.right.residual**2
+            - found.noise**2
+            + 2 * SURE * found.right.residual * found.right.residual_se
+        )
+        if 2 * found.noise > found.total or left > _LEFT * (found.total**2 - found.noise**2):
             reason = "sigma2 hardly varies on this grid: its errors are as large as what could collapse"
             return [Claim(claim, paper, measured, "not testable", reason)]
         return [Claim(claim, paper, measured, "agrees", "nothing is left but the errors of measurement")]
@@ -259,6 +271,8 @@ def _temperature(name: str, dataset: xr.Dataset) -> Claim:
         f"{with_error(float(ends[0][0]), float(ends[0][1]))} at the smallest, "
         f"{with_error(float(ends[1][0]), float(ends[1][1]))} at the largest {variable}"
     )
+    if ends[0][0] + SURE * ends[0][1] < 0:
+        return Claim(claim, paper, measured, "differs", f"it falls at the smallest {variable}")
     if middle - SURE * se > 0:
         bends = ends[1][0] + SURE * ends[1][1] < 0
         return Claim(

@@ -144,7 +144,7 @@ def is_overparameterised(setup: Setup) -> bool:
     True
 
     """
-    return "appendix H" in setup.source
+    return setup.overparameterised
 
 
 def iterations(setup: Setup) -> int:

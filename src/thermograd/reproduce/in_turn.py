@@ -17,9 +17,13 @@ from thermograd.sweep.failures import NoResultsError, no_space_is_failed_work
 if TYPE_CHECKING:
     from thermograd.sweep import Engine, SweepSummary
 
-__all__ = ["HERE", "How", "Task", "run_in_turn"]
+__all__ = ["FAILURES", "HERE", "How", "Task", "run_in_turn", "why"]
 
 Progress = Callable[[int, int], None]
+
+FAILURES = (InputError, NoResultsError, ValueError, ArithmeticError)
+"""What stops one setup and no other: what is refused, and numbers that an analysis cannot deal with
+(``numpy.linalg.LinAlgError`` is a ``ValueError``). Any other error is the program's and ends the call."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ def run_in_turn(tasks: Sequence[Task], left_out: tuple[NotRun, ...], how: How) -
     InputError
         If there is nothing to do for want of images; of a single task, whatever refuses it. Of several, one
         that is refused, or has no result, is listed with the reason, and the others go on.
+    ValueError, ArithmeticError
+        Of a single task, if its analysis fails; of several, it is listed with the error's type and words.
     FailedWorkError
         If the disk is full or cannot be written: what is done is kept.
 
@@ -115,7 +121,8 @@ def run_in_turn(tasks: Sequence[Task], left_out: tuple[NotRun, ...], how: How) -
     if left_out and not tasks:
         commands = " and ".join(dict.fromkeys(one.command for one in left_out if one.command))
         needed = ", ".join(dict.fromkeys(one.reason for one in left_out))
-        raise InputError(f"nothing can be run: {needed}; run: {commands}")
+        which = f"{left_out[0].setup}: " if len(left_out) == 1 else ""
+        raise InputError(f"nothing can be run: {which}{needed}; run: {commands}")
     summaries: dict[str, SweepSummary] = {}
     claims: dict[str, tuple[Claim, ...]] = {}
     refused: list[NotRun] = []
@@ -132,12 +139,26 @@ def run_in_turn(tasks: Sequence[Task], left_out: tuple[NotRun, ...], how: How) -
                 found = task.page(run)
                 if found is not None:
                     claims[name] = found
-        except (InputError, NoResultsError) as error:
+        except FAILURES as error:
             if len(tasks) == 1:
                 raise
-            refused.append(NotRun(name, str(error)))
-            how.say(f"{name}: not run: {error}")
+            refused.append(NotRun(name, why(error)))
+            how.say(f"{name}: not run: {why(error)}")
         before += task.iterations
         if how.on_progress is not None:
             how.on_progress(before, total)
     return Reproduced(summaries, claims, left_out, tuple(refused))
+
+
+def why(error: Exception) -> str:
+    """Why a setup has no page, in one line.
+
+    Examples
+    --------
+    >>> why(InputError("other images")), why(ZeroDivisionError("division by zero"))
+    ('other images', 'the analysis failed: ZeroDivisionError: division by zero')
+
+    """
+    if isinstance(error, (InputError, NoResultsError)):
+        return str(error)
+    return f"the analysis failed: {type(error).__name__}: {' '.join(str(error).split())}"

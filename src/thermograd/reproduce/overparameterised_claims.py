@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+
 import xarray as xr
 
+from thermograd.analysis.parameterisation import Trend
+from thermograd.analysis.power_law import fit_power_law
 from thermograd.analysis.regimes import Regimes
 from thermograd.analysis.runs import Run, runs
 from thermograd.report.wording import number
@@ -15,7 +18,11 @@ __all__ = ["overparameterised_claims"]
 
 _PAPER = "IG appendix H, figure 13"
 _LARGEST = 3
-_DECADES = 10.0  # factor in time over which a fall is told
+_DECADE = 10.0  # factor in time over which a fall is told
+_SURE = 2.0
+_STEEP = -0.3  # exponent in time that no settled run may have, or it tells nothing of the others
+_LEAST = 6  # log points of a trend
+_LOST = 0.1  # part of them that may not be above 0
 
 
 def overparameterised_claims(trace: xr.Dataset, found: Regimes) -> list[Claim]:
@@ -33,13 +40,12 @@ def overparameterised_claims(trace: xr.Dataset, found: Regimes) -> list[Claim]:
     rates = sorted(words)
     falling = [rate for rate in rates if words[rate] == "convergence"]
     settled = [rate for rate in rates if words[rate] == "equilibrium"]
-    series = {
-        run.at["elr"]: run for run in runs(trace, ["loss", "norm", "grad_sq", "tr_sigma"], owner="claims")
-    }
+    every = list(runs(trace, ["norm", "tr_sigma"], owner="claims"))
+    every = [run for run in every if len(run.step)]
     return [
         _small(rates, falling, found.verdict),
         _large(rates, settled, found),
-        *_falls(falling, series),
+        *_falls(*([run for run in every if run.at["elr"] in some] for some in (falling, settled))),
     ]
 
 
@@ -84,44 +90,67 @@ def _large(rates: list[float], settled: list[float], found: Regimes) -> Claim:
     return Claim(claim, _PAPER, measured, "differs", "; ".join(odd))
 
 
-def _falls(falling: list[float], series: dict[float, Run]) -> list[Claim]:
+def _falls(falling: list[Run], settled: list[Run]) -> list[Claim]:
     norm = "over-parameterised: where it converges the norm slowly shrinks"
     cold = "over-parameterised: where it converges T goes to 0"
     if not falling:
         reason = "no run is recognised as converging"
         return [untested(norm, _PAPER, reason), untested(cold, _PAPER, reason)]
-    shrinks, cools = {}, {}
-    for rate in falling:
-        run = series[rate]
-        late = run.step >= run.step[-1] / _DECADES
-        shrinks[rate] = float(run.series["norm"][-1] / run.series["norm"].max())
-        noise = np.maximum(run.series["tr_sigma"], 0)
-        cools[rate] = float(np.median(noise[late][-5:]) / noise.max())
-    told = ", ".join(f"{number(rate)}: {1 - ratio:.3%}" for rate, ratio in shrinks.items())
-    every = all(ratio < 1 for ratio in shrinks.values())
-    some = any(ratio < 1 for ratio in shrinks.values())
-    claims = [
-        Claim(
-            norm,
-            _PAPER,
-            f"below its largest value, by ELR: {told}",
-            "agrees" if every else "not testable" if some else "differs",
-            "every converging run's norm is past its largest value"
-            if every
-            else "at the smallest ELRs and decays the norm needs longer than the run to turn",
-        )
-    ]
-    colder = ", ".join(f"{number(rate)}: {number(ratio, 2)}" for rate, ratio in cools.items())
-    fell = all(ratio < 0.1 for ratio in cools.values())
-    claims.append(
-        Claim(
-            cold,
-            _PAPER,
-            f"T at the end over its largest value, by ELR: {colder}",
-            "agrees" if fell else "differs",
-            "T = elr Tr Sigma / (2 (d - 1)) has fallen by more than ten times in every run"
-            if fell
-            else "T has not fallen ten times in every run",
-        )
+    return [_shrinks(norm, falling, settled), _cools(cold, falling, settled)]
+
+
+def _shrinks(claim: str, falling: list[Run], settled: list[Run]) -> Claim:
+    found = [_trend(run, "norm") for run in falling]
+    measured = f"norm over the last decade of time: {_told(falling, found)}{_beside(settled, 'norm')}"
+    down = [one.exponent + _SURE * one.se < 0 for one in found]
+    up = [one.exponent - _SURE * one.se > 0 for one in found]
+    if all(down):
+        return Claim(claim, _PAPER, measured, "agrees", "every exponent is below 0 by two standard errors")
+    reason = f"below 0 by two standard errors in {sum(down)} of {len(found)} runs, above in {sum(up)}"
+    if any(up):
+        reason += "; at the smallest ELRs and decays the norm needs longer than the run to turn"
+    return Claim(claim, _PAPER, measured, "differs" if all(up) else "not testable", reason)
+
+
+def _cools(claim: str, falling: list[Run], settled: list[Run]) -> Claim:
+    found = [_trend(run, "tr_sigma") for run in falling]
+    measured = (
+        "T = elr Tr Sigma / (2 (d - 1)) over the last decade of time: "
+        f"{_told(falling, found)}{_beside(settled, 'tr_sigma')}"
     )
-    return claims
+    control = [_trend(run, "tr_sigma") for run in settled]
+    if any(one.exponent < _STEEP and one.exponent + _SURE * one.se < 0 for one in control):
+        reason = f"a settled run falls faster than t^{_STEEP} as well: the exponent does not tell them apart"
+        return Claim(claim, _PAPER, measured, "not testable", reason)
+    down = [one.exponent + _SURE * one.se < 0 for one in found]
+    if all(down):
+        return Claim(claim, _PAPER, measured, "agrees", "every exponent is below 0 by two standard errors")
+    stays = [one.settled or one.exponent - _SURE * one.se > 0 for one in found]
+    reason = f"below 0 by two standard errors in {sum(down)} of {len(found)} runs"
+    if any(one and not other for one, other in zip(stays, down, strict=True)):
+        return Claim(claim, _PAPER, measured, "differs", f"{reason}; another has settled or rises")
+    return Claim(claim, _PAPER, measured, "not testable", f"{reason}; the others are too noisy to tell")
+
+
+def _trend(run: Run, name: str) -> Trend:
+    """The exponent in time over the last decade of a run; NaN where too few values are above 0."""
+    late = run.step >= run.step[-1] / _DECADE
+    good = late & (run.series[name] > 0)
+    if good.sum() < _LEAST or (late & ~good).sum() > _LOST * late.sum():
+        return Trend(math.nan, math.nan)
+    law = fit_power_law(run.step[good], run.series[name][good])
+    return Trend(law.exponent, law.exponent_se)
+
+
+def _told(several: list[Run], found: list[Trend]) -> str:
+    return ", ".join(_word(run, one) for run, one in zip(several, found, strict=True))
+
+
+def _word(run: Run, found: Trend) -> str:
+    told = str(found) if math.isfinite(found.exponent) else "too few values above 0"
+    return f"{told} at ELR {number(run.at['elr'])}"
+
+
+def _beside(settled: list[Run], name: str) -> str:
+    """What the runs show that have settled, in which nothing falls."""
+    return f"; settled: {_told(settled, [_trend(run, name) for run in settled])}" if settled else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -12,7 +13,12 @@ from thermograd.protocol import PROTOCOLS, Grid
 from thermograd.reproduce.axis_values import axis_values
 from thermograd.training.spec import Measurement, TrainSpec
 
-__all__ = ["PresetFile", "nearest", "read_preset"]
+__all__ = ["BATCH_SIZE", "EXPERIMENTS", "FREE_ENERGY", "IDEAL_GAS", "PresetFile", "nearest", "read_preset"]
+
+IDEAL_GAS, FREE_ENERGY, BATCH_SIZE = "ideal-gas", "free-energy", "batch-size"
+
+EXPERIMENTS = (IDEAL_GAS, FREE_ENERGY, BATCH_SIZE)
+"""What a setup can be for, in the order of the pages; the names of the package's setups begin with it."""
 
 
 def _kinds(owner: type) -> dict[str, frozenset[str]]:
@@ -24,14 +30,17 @@ def _kinds(owner: type) -> dict[str, frozenset[str]]:
 _MEASUREMENT = _kinds(Measurement)
 _RUN = {**_kinds(TrainSpec), **_MEASUREMENT}
 _SETUP = {
-    **dict.fromkeys(("description", "source"), frozenset({"str"})),
+    **dict.fromkeys(("description", "source", "experiment", "family"), frozenset({"str"})),
+    "overparameterised": frozenset({"bool"}),
     "stationary_last": frozenset({"int"}),
     "seeds": frozenset({"seeds"}),
 }
 _TOP_ONLY = (*_SETUP, "data", "subset", "seed")
 """All runs of a sweep are on the same images and with the same seeds."""
-_REQUIRED = ("description", "source", "data", "architecture", "width", "steps")
-_WORDS = {"int": "a whole number", "float": "a number", "str": "text", "seeds": "a list of whole numbers"}
+_REQUIRED = ("description", "source", "experiment", "data", "architecture", "width", "steps")
+_WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
+_WORDS["seeds"] = "a list of whole numbers"
+_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,9 @@ class PresetFile:
     grids: tuple[tuple[Grid, TrainSpec], ...]
     seeds: tuple[int, ...]
     stationary_last: int | None
+    experiment: str
+    overparameterised: bool
+    family: str
 
 
 def read_preset(place: str, content: Mapping[str, Any]) -> PresetFile:
@@ -53,8 +65,9 @@ def read_preset(place: str, content: Mapping[str, Any]) -> PresetFile:
     place
         The file, for error messages.
     content
-        Options of the runs by the names of `TrainSpec` and `Measurement`; ``description`` and ``source``;
-        if wanted ``seeds`` and ``stationary_last``; and one table per protocol with its two axes and any
+        Options of the runs by the names of `TrainSpec` and `Measurement`; ``description``,
+        ``source`` and ``experiment``; if wanted ``seeds``, ``stationary_last``, ``overparameterised`` and
+        ``family``; and one table per protocol with its two axes and any
         option that differs there.
 
     Raises
@@ -74,7 +87,16 @@ def read_preset(place: str, content: Mapping[str, Any]) -> PresetFile:
     _check(place, common, {**_SETUP, **_RUN}, (*_SETUP, *_RUN, *PROTOCOLS))
     for key in _REQUIRED:
         if key not in common:
-            raise InputError(f"{place}: key {key!r} is missing; expected {' or '.join(_words(key))}")
+            raise InputError(f"{place}: key {key!r} is missing; expected {_expected(key)}")
+    experiment, family = common["experiment"], common.get("family", "")
+    if experiment not in EXPERIMENTS:
+        raise InputError(f"{place}: experiment is {experiment!r}; expected {_expected('experiment')}")
+    if "family" in common:
+        if not _FOLDER.fullmatch(family) or family in EXPERIMENTS:
+            expected = "a folder's name of letters, digits, '.', '_' and '-', no experiment's"
+            raise InputError(f"{place}: family is {family!r}; expected {expected}")
+        if experiment != FREE_ENERGY:
+            raise InputError(f"{place}: family is {family!r}; expected it with experiment = {FREE_ENERGY!r}")
     if not tables:
         tables_known = ", ".join(f"[{name}]" for name in PROTOCOLS)
         raise InputError(f"{place}: no protocol's table; expected at least one of {tables_known}")
@@ -95,7 +117,8 @@ def read_preset(place: str, content: Mapping[str, Any]) -> PresetFile:
     except InputError as error:
         # What the run's own checks refuse names the key and what was expected, but not the file.
         raise InputError(str(error) if str(error).startswith(place) else f"{place}: {error}") from None
-    return PresetFile(common["description"], common["source"], grids, seeds, last)
+    over = common.get("overparameterised", False)
+    return PresetFile(common["description"], common["source"], grids, seeds, last, experiment, over, family)
 
 
 def _grid(where: str, name: str, table: object, run: dict[str, Any]) -> tuple[Grid, TrainSpec]:
@@ -129,12 +152,12 @@ def _check(
             expected = nearest(key, known) or f"one of {', '.join(sorted(known))}"
             raise InputError(f"{where}: unknown key {key!r} (value {value!r}); expected {expected}")
         if not _fits(value, kinds[key]):
-            raise InputError(f"{where}: {key} is {value!r}; expected {' or '.join(_words(key))}")
+            raise InputError(f"{where}: {key} is {value!r}; expected {_expected(key)}")
 
 
 def _fits(value: object, kind: frozenset[str]) -> bool:
     if isinstance(value, bool):
-        return False
+        return "bool" in kind
     if isinstance(value, list):
         return "seeds" in kind and all(_fits(item, frozenset({"int"})) for item in value)
     if isinstance(value, int):
@@ -142,9 +165,11 @@ def _fits(value: object, kind: frozenset[str]) -> bool:
     return (isinstance(value, float) and "float" in kind) or (isinstance(value, str) and "str" in kind)
 
 
-def _words(key: str) -> list[str]:
+def _expected(key: str) -> str:
+    if key == "experiment":
+        return ", ".join(map(repr, EXPERIMENTS))
     kind = {**_SETUP, **_RUN}[key]
-    return [words for name, words in _WORDS.items() if name in kind]
+    return " or ".join(words for name, words in _WORDS.items() if name in kind)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

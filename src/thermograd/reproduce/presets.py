@@ -50,6 +50,13 @@ class Setup:
     stationary_last
         How many log points the paper's stationary means are taken over (IG: 30, FE: 50), for
         ``thermograd.states.stationary(trace, last=...)``. ``None``: the second half of the iterations.
+    experiment
+        What it is for: ``"ideal-gas"``, ``"free-energy"`` or ``"batch-size"``.
+    overparameterised
+        Whether the network is meant to fit its images exactly.
+    family
+        Setups of one family differ in the size of the data set and have a common page, in the folder of this
+        name; empty: none.
 
     """
 
@@ -60,6 +67,9 @@ class Setup:
     grids: tuple[tuple[Grid, TrainSpec], ...]
     seeds: tuple[int, ...]
     stationary_last: int | None = None
+    experiment: str = ""
+    overparameterised: bool = False
+    family: str = ""
 
     @property
     def paper(self) -> str:
@@ -269,4 +279,6 @@ def _setup(place: str, name: str, scale: str, text: str) -> Setup:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{place} cannot be read as TOML ({error}); expected key = value") from error
     read = read_preset(place, content)
-    return Setup(name, scale, read.description, read.source, read.grids, read.seeds, read.stationary_last)
+    if read.family == name:
+        raise InputError(f"{place}: family is {name!r}, the file's own name; expected another, of a page")
+    return Setup(name=name, scale=scale, **vars(read))

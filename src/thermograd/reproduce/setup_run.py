@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thermograd.errors import InputError
 from thermograd.files import atomic_write
+from thermograd.protocol import PROTOCOLS
 from thermograd.reproduce.presets import Setup
 from thermograd.sweep import Engine, Plan, RunStore, SweepSummary, collect, run_plan
 from thermograd.sweep.collect import SETUP_FILE
 from thermograd.sweep.plan import PLAN_FILE
+from thermograd.training.spec import NUMERICS_VERSION, TrainSpec
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["SetupRun", "example_runs", "run_setup", "write_states"]
+__all__ = ["SetupRun", "example_runs", "results_of", "run_setup", "setups_there", "write_states"]
+
+_KEPT = tuple(one.name for one in fields(Setup) if one.name not in ("grids", "seeds"))
+"""Grids and seeds are in the plan."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,7 @@ def run_setup(
 
 def _describe(setup: Setup, folder: Path) -> None:
     """Keep beside a plan what only its preset knows, for whoever goes on with the sweep or lists it."""
-    names = ("name", "scale", "description", "source", "stationary_last")
-    text = json.dumps({name: getattr(setup, name) for name in names}, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps({name: getattr(setup, name) for name in _KEPT}, indent=1, ensure_ascii=False) + "\n"
     path = folder / SETUP_FILE
     if not path.exists() or path.read_text() != text:
         atomic_write(path, text)
@@ -130,6 +135,86 @@ def write_states(
         save(trace, folder / f"trace-{protocol}.nc")
         save(states[protocol], folder / f"states-{protocol}.nc")
     return traces, states
+
+
+def setups_there(folder: Path) -> list[Setup]:
+    """The setups that lie in a folder, each in its own, as they say themselves; without those that do not.
+
+    Examples
+    --------
+    >>> setups_there(Path("/no/such/folder"))
+    []
+
+    """
+    found = []
+    for path in sorted(folder.glob(f"*/{SETUP_FILE}")):
+        try:
+            plan, kept = Plan.load(path.parent), json.loads(path.read_text())
+            setup = Setup(grids=plan.grids, seeds=plan.seeds, **{name: kept[name] for name in _KEPT})
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if setup.name == path.parent.name:
+            found.append(setup)
+    return found
+
+
+def results_of(setup: Setup, folder: Path, kind: str) -> dict[str, xr.Dataset]:
+    """The traces or states that lie in a setup's folder, by protocol; none if there are none.
+
+    Parameters
+    ----------
+    setup
+        Whose they must be.
+    folder
+        Its own.
+    kind
+        ``"trace"`` or ``"states"``.
+
+    Raises
+    ------
+    InputError
+        If they are of another setup, as their plan says, or of another numerics version, or damaged.
+
+    Examples
+    --------
+    >>> from thermograd.reproduce.presets import load_preset
+    >>> results_of(load_preset("ideal-gas-convnet-digits"), Path("/no/such/folder"), "trace")
+    {}
+
+    """
+    from thermograd.states import load
+
+    paths = {name: folder / f"{kind}-{name}.nc" for name in PROTOCOLS}
+    paths = {name: path for name, path in paths.items() if path.exists()}
+    if not paths:
+        return {}
+    plan = Plan.load(folder)
+    wanted = {grid.protocol.__name__: _content(template) for grid, template in setup.grids}
+    for grid, template in plan.grids:
+        name = grid.protocol.__name__
+        if name not in wanted:
+            raise InputError(f"{folder / PLAN_FILE} holds {name}; expected {', '.join(wanted)}")
+        for field, value in _content(template).items():
+            if value != wanted[name][field]:
+                raise InputError(
+                    f"{folder / PLAN_FILE}: {field} is {value!r} under {name}; expected "
+                    f"{wanted[name][field]!r}, as {setup.name} says"
+                )
+    found = {name: load(path) for name, path in paths.items() if name in plan.protocols}
+    for name, dataset in found.items():
+        version = int(dataset.attrs.get("numerics_version", NUMERICS_VERSION))
+        if version != NUMERICS_VERSION:
+            raise InputError(f"{paths[name]} has numerics version {version}; expected {NUMERICS_VERSION}")
+    return found
+
+
+def _content(template: TrainSpec) -> dict[str, object]:
+    """What all runs of a protocol have in common, wherever their images lie."""
+    plain = template.to_dict()
+    measurement = plain.pop("measurement")
+    for name in ("protocol", "data", "seed"):
+        del plain[name]
+    return {**plain, **measurement}
 
 
 def example_runs(plan: Plan, folder: Path) -> dict[str, xr.Dataset]:

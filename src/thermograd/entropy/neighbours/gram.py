@@ -34,16 +34,29 @@ _SAMPLED = 64  # rows that a histogram is made of
 _LEAST_TILED = 64  # rows, and columns, from which a matrix unit is worth its preparations
 
 
-def products_in_one_thread() -> AbstractContextManager[None]:
+def products_in_one_thread(columns: Columns, rows: int) -> AbstractContextManager[None]:
     """Keep BLAS, where products are left to it, from starting threads of its own: ours share out the work.
+
+    Parameters
+    ----------
+    columns
+        The points.
+    rows
+        How many of them the Gram matrix has as rows.
 
     Examples
     --------
-    >>> with products_in_one_thread():
+    >>> from thermograd.entropy.neighbours.columns import StraightColumns
+    >>> with products_in_one_thread(StraightColumns(np.eye(5), None), 5):
     ...     pass
 
     """
-    return nullcontext() if tiles_at_hand() else blas_in_one_thread()
+    return nullcontext() if _on_tiles(columns, rows) else blas_in_one_thread()
+
+
+def _on_tiles(columns: Columns, rows: int) -> bool:
+    """Whether products are made on a matrix unit: few points, or narrow blocks, are left to BLAS."""
+    return min(rows, max(columns.widths, default=0)) >= _LEAST_TILED and tiles_at_hand()
 
 
 class PartialGram:
@@ -76,7 +89,7 @@ class PartialGram:
         self._norms = np.zeros(n)
         self._error = (WIDTH + 8) * 2.0**-24 * 1.01
         self._tiles = None
-        if min(self.rows, max(columns.widths, default=0)) >= _LEAST_TILED and tiles_at_hand():
+        if _on_tiles(columns, self.rows):
             self._tiles = TileProducts(n, first, stop, max(columns.widths), pool)
             self._error = (self._tiles.error + 4 * 2.0**-24) * 1.01
         self._slack = 0.0

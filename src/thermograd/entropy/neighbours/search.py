@@ -61,11 +61,12 @@ def search(
     # A row of the matrix holds a float64 sum and a float32 product per point, and a square to be added.
     rows = int(max(1, min(n, tile_bytes(data_bytes) // (20 * n))))
     squared, index = np.empty((n, k)), np.empty((n, k), dtype=np.intp)
-    with ThreadPoolExecutor(thread_count()) as threads, products_in_one_thread():
+    with ThreadPoolExecutor(thread_count()) as threads:
         pool = threads if thread_count() > 1 else None
         for first in range(0, n, rows):
             tile = slice(first, min(first + rows, n))
-            squared[tile], index[tile] = _search_rows(columns, tile.start, tile.stop, k, theiler, pool)
+            with products_in_one_thread(columns, tile.stop - tile.start):
+                squared[tile], index[tile] = _search_rows(columns, tile.start, tile.stop, k, theiler, pool)
     return squared, index
 
 
