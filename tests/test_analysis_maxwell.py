@@ -201,6 +201,13 @@ def test_a_radius_with_two_states_is_left_out(make_states):
         pressure_slopes(make_states(GRIDS["FixedELR"]))
 
 
+def test_of_no_state_in_equilibrium_no_surface_is_asked(make_states):
+    states = make_states(GRIDS["FixedLR"])
+    states["status"][...] = "diverged"
+    with pytest.raises(InputError, match="quadratic fit: 0 distinct points"):
+        maxwell(states)
+
+
 def test_what_lies_between_seeds_is_no_scatter_about_the_surface(make_states, rng):
     """A head of its own gives a seed 500 nats more; one point of it is missing."""
     name = "FixedLR"

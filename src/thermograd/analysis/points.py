@@ -77,6 +77,8 @@ class Points:
         Seeds have heads, and with them energies, noises and entropies, of their own: what lies between them
         is no scatter about a law that holds for every network.
         """
+        if not len(self):
+            return np.empty((0, 0))
         known, which = np.unique(self.axes.get("seed", np.zeros(len(self))), return_inverse=True)
         columns = np.eye(len(known))[:, :-1]
         columns[-1] = -1
