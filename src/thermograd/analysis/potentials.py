@@ -57,6 +57,8 @@ class PotentialCheck:
     excess
         ``Phi_j(T_i, p_i) - min_j Phi_j``, dims ``(first_star, second_star, first, second)`` for G,
         ``(radius, elr_star, elr)`` for F, and ``seed`` last where there is one; NaN where left out.
+    excess_se
+        Its standard error; 0 at the minimum.
     steps_away
         Over the stars: grid steps from the state to its minimiser, the larger of the axes.
     minimiser
@@ -78,6 +80,7 @@ class PotentialCheck:
 
     potential: str
     excess: xr.DataArray
+    excess_se: xr.DataArray
     steps_away: xr.DataArray
     minimiser: xr.Dataset
     difference: xr.DataArray
@@ -157,7 +160,8 @@ def potentials(
     excess = np.where(np.isfinite(phi), phi, np.nan) - np.where(np.isfinite(least), least, np.nan)[..., None]
     difference = excess[:, own, own]
     steps = np.where(used, apart[own, best], np.nan)
-    se = np.where(used, _errors(states, lists, values, observable, best), np.nan)
+    every = _errors(states, lists, values, observable, best)
+    se = np.where(used, every[:, own, own], np.nan)
     beyond = tuple(
         Beyond(
             lists.point(group, star),
@@ -175,6 +179,7 @@ def potentials(
     return PotentialCheck(
         potential="G" if gibbs else "F",
         excess=lists.over_pairs(excess),
+        excess_se=lists.over_pairs(np.where(np.isfinite(excess), every, np.nan)),
         steps_away=lists.over_stars(steps),
         minimiser=xr.Dataset(
             {
@@ -241,30 +246,31 @@ def _errors(
     observable: str,
     best: NDArray[np.int64],
 ) -> Array:
-    """Standard error of the potential of each state minus that of its minimiser."""
-    group, own = np.arange(len(best))[:, None], np.arange(best.shape[1])[None, :]
-    t = values["temperature"]
-    p = values.get("pressure", np.zeros_like(t))
+    """Standard error of every competitor's potential above the least one, at T and p of each state."""
+    group, own = np.arange(len(best))[:, None], np.arange(best.shape[1])
+    t = values["temperature"][:, :, None]
+    p = values["pressure"][:, :, None] if "pressure" in values else np.zeros_like(t)
     sphere = f"{_SPHERE.get(observable)}_se"
     through_norm = sphere in states and "norm_se" in states
 
     def of(name: str) -> Array:
-        return lists.flat(states[name]) if name in states else np.full(t.shape, np.nan)
+        known = lists.flat(states[name]) if name in states else np.full(best.shape, np.nan)
+        return np.asarray(known, dtype=np.float64)[:, None, :]
 
-    def variance(k: NDArray[np.int64]) -> Array:
-        if through_norm:
-            norm = of("norm")[group, k]
-            slope = p * norm**2 - t * (int(states.attrs["dim"]) - 1)  # of Phi in log r
-            rest = (t * of(sphere)[group, k]) ** 2 + (slope * of("norm_se")[group, k] / norm) ** 2
-        else:
-            pv = p * of("volume_se")[group, k] if "pressure" in values else 0.0
-            rest = (t * of(f"{observable}_se")[group, k]) ** 2 + pv**2
-        total: Array = of("loss_se")[group, k] ** 2 + rest
-        return total
-
+    if through_norm:
+        norm = of("norm")
+        slope = p * norm**2 - t * (int(states.attrs["dim"]) - 1)  # of Phi in log r
+        rest = (t * of(sphere)) ** 2 + (slope * of("norm_se") / norm) ** 2
+    else:
+        pv = p * of("volume_se") if "pressure" in values else 0.0
+        rest = (t * of(f"{observable}_se")) ** 2 + pv**2
+    variance = of("loss_se") ** 2 + rest
+    least = np.take_along_axis(variance, best[..., None], axis=-1)
     s = values[observable]
     # an error of T tilts the potential; that of the wd is none
-    tilt = (s - s[group, best]) * np.nan_to_num(of("temperature_se"))
+    tilt = (s[:, None, :] - s[group, best][..., None]) * np.nan_to_num(of("temperature_se")).transpose(
+        0, 2, 1
+    )
     with np.errstate(invalid="ignore"):
-        se = np.sqrt(variance(np.broadcast_to(own, best.shape)) + variance(best) + tilt**2)
-    return np.where(best == own, 0.0, se)
+        se = np.sqrt(variance + least + tilt**2)
+    return np.asarray(np.where(own == best[..., None], 0.0, se))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import xarray as xr
 
@@ -81,36 +79,10 @@ def _passing(states: xr.Dataset, check: PotentialCheck) -> float:
         at = best.copy(data=axis.get_indexer(best.values.ravel()).reshape(best.shape))
         here = xr.DataArray(np.arange(len(axis)), {axis.name: axis}, [axis.name])
         near = near & (np.abs(here - at) <= 1)
-    within = check.excess <= _WITHIN * _errors(states, check, stars)
+    within = check.excess <= _WITHIN * check.excess_se
     passing = (near | within).where(known)
     inner = [star.removesuffix("_star") for star in stars]
     return float(passing.mean(inner).mean())
-
-
-def _errors(states: xr.Dataset, check: PotentialCheck, stars: list[str]) -> xr.DataArray:
-    """Standard error of a competitor's potential above the least one, at T and p of every star."""
-    back = {star.removesuffix("_star"): star for star in stars}
-    T = states["temperature"].rename(back)
-    p = states["pressure"].rename(back) if check.potential == "G" else xr.zeros_like(T)
-
-    def se(name: str) -> xr.DataArray:
-        return states[name] if name in states else xr.full_like(states["loss"], np.nan)
-
-    variance = se("loss_se") ** 2
-    if "entropy_sphere_se" in states and "norm_se" in states:
-        # The radius is in S and in V: its error nearly cancels at the minimum.
-        slope = p * states["norm"] ** 2 - T * (int(states.attrs["dim"]) - 1)
-        variance = variance + (T * se("entropy_sphere_se")) ** 2
-        variance = variance + (slope * se("norm_se") / states["norm"]) ** 2
-    else:
-        volume = (p * se("volume_se")) ** 2 if check.potential == "G" else 0.0
-        variance = variance + (T * se("entropy_se")) ** 2 + volume
-    known = check.excess.notnull()
-    here = variance.where(known)
-    least = here.where(check.excess == 0).min(list(back))
-    S = states["entropy"].where(known)
-    tilt = (S - S.where(check.excess == 0).min(list(back))) * se("temperature_se").rename(back).fillna(0.0)
-    return cast(xr.DataArray, np.sqrt(here + least + tilt**2))
 
 
 def _away(check: PotentialCheck) -> str:
