@@ -1,10 +1,12 @@
-"""Fill in what docs/entropy.md shows of programs and measurements: memory, the command, the benchmarks.
+"""Fill in what docs/entropy.md shows of programs and measurements.
 
 Usage: python scripts/entropy_docs.py
 
 Everything between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` is written anew: ``queues`` and
-``command`` by running the package, ``nearest``, ``knn-graph`` and ``coverage`` from ``benchmarks/results/``,
-as ``benchmarks/nearest.py``, ``scripts/knn_graph_large.py`` and ``scripts/entropy_coverage.py`` left them.
+``command`` by running the package; ``nearest``, ``knn-graph`` and ``coverage`` from ``benchmarks/results/``,
+as ``benchmarks/nearest.py``, ``scripts/knn_graph_large.py`` and ``scripts/entropy_coverage.py`` left them;
+the tables of the study from ``docs/results/calibration``, where the tables and pictures lie that
+``thermograd calibrate`` wrote.
 """
 
 import json
@@ -14,7 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+import calibration_tables
 import numpy as np
+from calibration_tables import table
 
 from thermograd.entropy import DifferenceQueue, DirectionQueue, DiskQueue, SketchQueue
 from thermograd.files import atomic_write
@@ -23,12 +27,6 @@ ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "entropy.md", ROOT / "benchmarks" / "results"
 DIMS = (10_000, 1_000_000, 100_000_000, 1_000_000_000)
 SIZE = 1000
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def amount(number: float) -> str:
@@ -131,6 +129,11 @@ def main() -> None:
         ("nearest", nearest),
         ("knn-graph", knn_graph),
         ("coverage", coverage),
+        ("independent", calibration_tables.independent),
+        ("walks", calibration_tables.walks),
+        ("reach", calibration_tables.reach),
+        ("theiler", calibration_tables.theiler),
+        ("scatter", calibration_tables.scatter),
     ):
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from thermograd.errors import InputError
-from thermograd.reproduce.presets import load_preset, preset_plan, setups
+from thermograd.reproduce.presets import load_preset, own_setups, preset_plan, preset_text, setups
 
 SUBSET = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar-10-subset"
 
@@ -127,7 +127,7 @@ def test_preset_plan_takes_the_setup_for_the_images():
     assert named.protocols == ("FixedELR",)
     with pytest.raises(InputError, match="no preset ideal-gas at scale 'paper' for the images 'digits'"):
         preset_plan("ideal-gas", "paper", "digits")
-    with pytest.raises(InputError, match="expected one of batch-size-128, batch-size-256"):
+    with pytest.raises(InputError, match="expected one of batch-size-32, batch-size-64"):
         preset_plan("batch-size", "small", "digits")
 
 
@@ -154,3 +154,84 @@ def test_images_of_another_set_are_refused():
         InputError, match="expected one of ideal-gas-convnet-cifar10, ideal-gas-resnet18-cifar10"
     ):
         preset_plan("ideal-gas", "paper", str(SUBSET))
+
+
+# -- several batch sizes -------------------------------------------------------------------------------------
+
+SIZES = """
+description = "mine"
+source = "FE appendix A"
+experiment = "batch-size"
+data = "digits"
+architecture = "ConvNet"
+width = 1
+batch_size = [32, 128, 512]
+steps = 100
+
+[FixedSphere]
+elr = [0.005, "0.005 * B/128"]
+radius = 1
+"""
+
+
+def test_several_batch_sizes_are_as_many_setups_of_one_file(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(SIZES)
+    found = own_setups(path)
+    assert [setup.name for setup in found] == ["mine-32", "mine-128", "mine-512"]
+    assert [setup.grids[0][1].batch_size for setup in found] == [32, 128, 512]
+    assert [setup.grids[0][0].axes["elr"] for setup in found] == [(0.00125, 0.005), (0.005,), (0.005, 0.02)]
+    assert found[0].description == "mine, B = 32"
+    # Each is what its own file would be.
+    path.write_text(SIZES.replace("[32, 128, 512]", "512").replace('"mine"', '"mine, B = 512"'))
+    assert own_setups(path) == (replace(found[-1], name="mine"),)
+
+
+def test_a_batch_size_of_a_protocol_scales_its_own_axes(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(SIZES.replace("batch_size = [32, 128, 512]\n", "") + "batch_size = 64\n")
+    (setup,) = own_setups(path)
+    assert setup.grids[0][0].axes["elr"] == (0.0025, 0.005)
+
+
+def test_setups_of_one_file_are_found_by_name_and_the_file_is_printed_for_each():
+    names = [setup.name for setup in setups("batch-size", "small")]
+    assert names == [f"batch-size-{size}" for size in (32, 64, 128, 256, 512)]
+    assert preset_text("batch-size-64", "small") == preset_text("batch-size", "small")
+    assert load_preset("batch-size-64", "small").grids[0][1].batch_size == 64
+    with pytest.raises(
+        InputError, match="'batch-size', which has several batch sizes; expected one of batch"
+    ):
+        load_preset("batch-size", "small")
+    with pytest.raises(InputError, match="'batch-size-48' at scale 'small'; expected 'batch-size-"):
+        load_preset("batch-size-48", "small")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[32, 128, 512]", "[]", "batch_size is []; expected a whole number, or a list"),
+        (
+            "[32, 128, 512]",
+            "[32, 32]",
+            "batch_size is [32, 32]; expected a whole number, or a list of distinct",
+        ),
+        ("[32, 128, 512]", "[32, true]", "batch_size is [32, True]; expected a whole number"),
+        ("[32, 128, 512]", "[0, 32]", "batch_size is [0, 32]; expected"),
+        ("[32, 128, 512]", '["32"]', "batch_size is ['32']; expected"),
+        ("[32, 128, 512]", "[1, 32]", "batch_size is 1; expected"),
+        ('description = "mine"', "description = 5", "description is 5; expected text"),
+        ("0.005 * B/128", "0.005 * B/0", "elr is '0.005 * B/0'; expected a number"),
+        ("0.005 * B/128", "1.2.3 * B/128", "elr is '1.2.3 * B/128'; expected a number"),
+        ("0.005 * B/128", "0 * B/128", "elr is '0 * B/128'; expected a number"),
+        ("0.005 * B/128", "B", "elr is 'B'; expected a number"),
+    ],
+)
+def test_batch_sizes_that_make_no_sense_are_refused_in_one_line(tmp_path, old, new, said):
+    path = tmp_path / "mine.toml"
+    path.write_text(SIZES.replace(old, new))
+    with pytest.raises(InputError) as error:
+        own_setups(path)
+    assert str(error.value).startswith(str(path))
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)

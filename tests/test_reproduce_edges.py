@@ -25,7 +25,7 @@ from thermograd.reproduce.free_energy_setup import SetupPage
 from thermograd.reproduce.ideal_gas import reproduce_ideal_gas
 from thermograd.reproduce.ideal_gas_setup import SetupResult
 from thermograd.reproduce.in_turn import How, Task, run_in_turn
-from thermograd.reproduce.presets import Setup, load_preset, preset_text
+from thermograd.reproduce.presets import Setup, load_preset, own_setups, preset_text
 from thermograd.reproduce.reproduced import Reproduced
 from thermograd.reproduce.setup_run import SetupRun, run_setup
 from thermograd.reproduce.summary import save_claims
@@ -118,13 +118,20 @@ def test_the_first_page_lists_what_lies_there_whichever_command_was_last(quick, 
     assert "Made by `thermograd reproduce free-energy --scale quick`" in alone
 
 
-def test_setups_of_another_scale_are_not_taken_for_this_one(quick, tmp_path):
-    reproduce_free_energy(
-        scale="small", folder=tmp_path, choice=digits("free-energy-convnet-digits-op", scale="small")
-    )
+@pytest.mark.parametrize("name", ["free-energy-convnet-digits-op", "free-energy-subset-400"])
+def test_setups_of_another_scale_are_not_taken_for_this_one(quick, tmp_path, name):
+    # The first has a namesake at this scale, the second has none.
+    small = digits(name, scale="small")
+    leave(small.chosen[0][0], tmp_path / name, "the other")
+    leave(load_preset("batch-size-32", "small"), tmp_path / "batch-size-32", "the other")
+    for family in ("free-energy-subset-sizes", "batch-size"):
+        atomic_write(tmp_path / family / "report.html", "")
     reproduce_ideal_gas(scale="quick", folder=tmp_path, choice=digits(GAS))
     kept = [one["setup"] for one in json.loads((tmp_path / "claims.json").read_text())]
     assert kept == [GAS]
+    reproduce_ideal_gas(scale="small", folder=tmp_path, choice=digits(GAS, scale="small"))
+    kept = [one["setup"] for one in json.loads((tmp_path / "claims.json").read_text())]
+    assert {name, "batch-size-32"} < set(kept)
 
 
 def test_a_setup_of_ones_own_stays_on_the_page(quick, tmp_path):
@@ -132,7 +139,7 @@ def test_a_setup_of_ones_own_stays_on_the_page(quick, tmp_path):
     own.write_text(preset_text(GAS, "quick"))
     place = tmp_path / "out"
     reproduce_ideal_gas(scale="own", folder=place, choice=own_choice(own))
-    assert quick["mine"]["command"] == "thermograd reproduce ideal-gas --preset mine.toml"
+    assert quick["mine"]["command"] == f"thermograd reproduce ideal-gas --preset {own}"
     reproduce_free_energy(scale="quick", folder=place, choice=digits(ENERGY))
     text = (place / "claims.md").read_text()
     assert "## mine" in text
@@ -380,11 +387,15 @@ def test_subsets_of_ones_own_are_a_family(tmp_path, pages):
 
 
 def test_a_copy_of_a_preset_keeps_its_meaning(tmp_path):
-    for name in ("free-energy-convnet-digits-op", "free-energy-subset-400", "batch-size-64"):
+    for name, mine in (
+        ("free-energy-convnet-digits-op", "mine"),
+        ("free-energy-subset-400", "mine"),
+        ("batch-size-64", "mine-64"),
+    ):
         own = tmp_path / "mine.toml"
         own.write_text(preset_text(name, "small"))
-        copy = load_preset(own)
-        assert copy == replace(load_preset(name, "small"), name="mine", scale="own")
+        (copy,) = (setup for setup in own_setups(own) if setup.name == mine)
+        assert copy == replace(load_preset(name, "small"), name=mine, scale="own", file=str(own))
         setup_run._describe(copy, tmp_path / name)
         kept = json.loads((tmp_path / name / SETUP_FILE).read_text())
         for key in ("experiment", "overparameterised", "family", "stationary_last"):
@@ -511,7 +522,7 @@ def test_a_preset_for_another_experiment_is_refused_in_one_line(run, tmp_path, c
         assert (code, answer) == (2, "")
         assert err.count("\n") == 1, err
         assert f"experiment is '{other}'" in err
-        assert f"thermograd reproduce {other} --preset mine.toml" in err
+        assert f"thermograd reproduce {other} --preset {own}" in err
     assert not (tmp_path / "out").exists()
 
 

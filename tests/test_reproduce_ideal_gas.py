@@ -265,7 +265,10 @@ def test_settled_runs_are_the_control_of_the_temperature():
 def test_setups_without_images_are_left_out_and_the_command_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("THERMOGRAD_CACHE", str(tmp_path))
     choice = choose_setups("ideal-gas", "quick")
-    assert [setup.name for setup, _ in choice.chosen] == ["ideal-gas-convnet-digits"]
+    assert [setup.name for setup, _ in choice.chosen] == [
+        "ideal-gas-convnet-digits",
+        "ideal-gas-overparameterised-convnet-digits",
+    ]
     (missing,) = choice.left_out
     assert missing.command == "thermograd data fetch cifar10"
     with pytest.raises(InputError, match="part is 'ideal-gas-resnet' at scale 'quick'"):

@@ -10,12 +10,16 @@ from thermograd.errors import InputError
 
 __all__ = ["axis_values"]
 
-_FORMS = 'a number, a list, a range "first:last:count", or powers like "10^(-4+n/6), n=0..13"'
+_FORMS = (
+    'a number, a list, a range "first:last:count", powers like "10^(-4+n/6), n=0..13", or a number per image '
+    'like "0.005*B/128"'
+)
 _POWERS = re.compile(r"(\d+)\^\((-?\d+(?:/\d+)?)\+n(?:/(\d+))?\),n=(\d+)\.\.(\d+)")
+_PER_IMAGE = re.compile(r"([0-9.]+(?:e-?\d+)?)\*B/(\d+)")
 _MOST = 10_000
 
 
-def axis_values(owner: str, value: object) -> tuple[float, ...]:
+def axis_values(owner: str, value: object, batch_size: int = 128) -> tuple[float, ...]:
     """The numbers that an entry stands for, in the order in which they are written.
 
     Parameters
@@ -25,7 +29,11 @@ def axis_values(owner: str, value: object) -> tuple[float, ...]:
     value
         A number; ``"0.001:0.1:5"`` (five, log-spaced, rounded to six digits as on the command line);
         ``"10^(-4+n/6), n=0..13"`` (powers, rounded to twelve digits so that they are the same numbers on
-        every machine); or a list of these, which are joined.
+        every machine); ``"0.005*B/128"`` (in proportion to the batch size, 0.005 at 128); or a list of these,
+        which are joined. With a number in proportion to the batch size the list is put in order, and what
+        comes out twice is taken once, since at some batch size it meets the others.
+    batch_size
+        Of the runs on this axis.
 
     Raises
     ------
@@ -38,19 +46,23 @@ def axis_values(owner: str, value: object) -> tuple[float, ...]:
     (0.001, 0.00316227766017, 0.01, 0.5)
     >>> axis_values("radius", "2^(-2+n), n=0..4")
     (0.25, 0.5, 1.0, 2.0, 4.0)
+    >>> [axis_values("elr", [0.005, "0.005*B/128"], batch_size) for batch_size in (32, 128, 512)]
+    [(0.00125, 0.005), (0.005,), (0.005, 0.02)]
     >>> axis_values("wd", "some")
     Traceback (most recent call last):
     thermograd.errors.InputError: wd is 'some'; expected a number, a list, a range "first:last:count", ...
 
     """
     if isinstance(value, list | tuple):
-        return tuple(number for item in value for number in axis_values(owner, item))
+        numbers = [number for item in value for number in axis_values(owner, item, batch_size)]
+        scaled = any(isinstance(item, str) and "B" in item for item in value)
+        return tuple(sorted(set(numbers)) if scaled else numbers)
     found: tuple[float, ...] = ()
     if isinstance(value, int | float) and not isinstance(value, bool):
         found = (float(value),)
     elif isinstance(value, str):
         text = re.sub(r"\s", "", value)
-        found = _range(text) if text.count(":") == 2 else _powers(text)
+        found = _range(text) if text.count(":") == 2 else _powers(text) or _per_image(text, batch_size)
     if not found or not all(0 < number < math.inf for number in found):
         raise InputError(f"{owner} is {value!r}; expected {_FORMS}, all finite and above 0")
     return found
@@ -79,4 +91,12 @@ def _powers(text: str) -> tuple[float, ...]:
         ]
         return tuple(float(f"{float(base) ** float(exponent):.12g}") for exponent in exponents)
     except (ZeroDivisionError, OverflowError):
+        return ()
+
+
+def _per_image(text: str, batch_size: int) -> tuple[float, ...]:
+    match = _PER_IMAGE.fullmatch(text)
+    try:
+        return (float(f"{float(match[1]) * batch_size / int(match[2]):.12g}"),) if match else ()
+    except (ValueError, ZeroDivisionError):
         return ()

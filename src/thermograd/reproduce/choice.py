@@ -8,7 +8,7 @@ from pathlib import Path
 
 from thermograd.errors import InputError
 from thermograd.reproduce.preset_file import BATCH_SIZE, EXPERIMENTS, FREE_ENERGY, IDEAL_GAS, nearest
-from thermograd.reproduce.presets import Setup, load_preset, setups
+from thermograd.reproduce.presets import Setup, own_setups, setups
 
 __all__ = [
     "BATCH_SIZE",
@@ -90,7 +90,7 @@ class Choice:
         for setup in (*(one for one, _ in self.chosen), *self.absent):
             if setup.experiment not in experiments:
                 other = IDEAL_GAS if setup.experiment == IDEAL_GAS else FREE_ENERGY
-                which = f"--preset {setup.name}.toml" if setup.scale == OWN else f"--part {setup.name}"
+                which = _preset_option(setup) if setup.scale == OWN else f"--part {setup.name}"
                 raise InputError(
                     f"setup {setup.name}: experiment is {setup.experiment!r}; expected "
                     f"{' or '.join(map(repr, experiments))}: run 'thermograd reproduce {other} {which}'"
@@ -122,8 +122,8 @@ def choose_setups(experiment: str, scale: str, *, part: str = "", data: str | No
     Examples
     --------
     >>> choice = choose_setups("ideal-gas", "quick", data="digits")
-    >>> [(setup.name, source) for setup, source in choice.chosen]
-    [('ideal-gas-convnet-digits', 'digits')]
+    >>> [setup.name for setup, source in choice.chosen if source == "digits"]
+    ['ideal-gas-convnet-digits', 'ideal-gas-overparameterised-convnet-digits']
 
     """
     offered = setups(experiment, scale)
@@ -150,7 +150,7 @@ def choose_setups(experiment: str, scale: str, *, part: str = "", data: str | No
 
 
 def own_choice(preset: str | Path, data: str | None = None) -> Choice:
-    """A setup from a file of one's own, with its images.
+    """The setup of a file of one's own, or those of its batch sizes, with their images.
 
     Parameters
     ----------
@@ -166,18 +166,19 @@ def own_choice(preset: str | Path, data: str | None = None) -> Choice:
         CIFAR that is not on this machine leaves the setup out, with the command that gets it.
 
     """
-    setup = load_preset(Path(preset))
-    if data is None and not images_at_hand(setup.data):
-        if setup.data not in _FETCHED:
-            raise InputError(f"no images: {_missing(setup)}")
-        return Choice((), (_missing(setup),), (setup,))
+    mine = own_setups(preset)
+    wanted = mine[0].data  # one file is about one set of images
+    if data is None and not images_at_hand(wanted):
+        if wanted not in _FETCHED:
+            raise InputError(f"no images: {_missing(mine[0])}")
+        return Choice((), tuple(map(_missing, mine)), mine)
     if data is not None:
         from thermograd.data import load
 
         name = load(data).name
-        if name != setup.data:
-            raise InputError(f"data {data!r} are {name} images; {preset} expected {setup.data}")
-    return Choice(((setup, setup.data if data is None else data),))
+        if name != wanted:
+            raise InputError(f"data {data!r} are {name} images; {preset} expected {wanted}")
+    return Choice(tuple((setup, wanted if data is None else data) for setup in mine))
 
 
 def offered(scale: str, choice: Choice = Choice(())) -> list[Setup]:
@@ -185,8 +186,8 @@ def offered(scale: str, choice: Choice = Choice(())) -> list[Setup]:
 
     Examples
     --------
-    >>> [setup.name for setup in offered("quick")][-1]
-    'free-energy-convnet-digits-up'
+    >>> [setup.name for setup in offered("quick")][0]
+    'ideal-gas-convnet-cifar10'
 
     """
     known = {} if scale == OWN else {setup.name: setup for setup in setups(scale=scale)}
@@ -207,10 +208,15 @@ def command_line(experiment: str, setup: Setup, source: str) -> str:
     """
     which = f"--scale {setup.scale} --part {setup.name}"
     if setup.scale == OWN:
-        which = f"--preset {shlex.quote(setup.name + '.toml')}"
+        which = _preset_option(setup)
     return f"thermograd reproduce {experiment} {which}" + data_option(
         source if source != setup.data else None
     )
+
+
+def _preset_option(setup: Setup) -> str:
+    """Only whoever gave the file knows where it is; results that lie there do not."""
+    return f"--preset {shlex.quote(setup.file or setup.name + '.toml')}"
 
 
 def data_option(source: str | None) -> str:

@@ -36,8 +36,8 @@ def everything_choice(scale: str, data: str | None = None) -> Choice:
     Examples
     --------
     >>> choice = everything_choice("quick")
-    >>> [setup.name for setup, source in choice.chosen if source == "digits"]
-    ['ideal-gas-convnet-digits', 'free-energy-convnet-digits-up']
+    >>> [setup.name for setup, source in choice.chosen if source == "digits" and setup.overparameterised][:2]
+    ['ideal-gas-overparameterised-convnet-digits', 'free-energy-convnet-digits-op']
 
     """
     chosen: list[tuple[Setup, str]] = []

@@ -97,15 +97,20 @@ def folder_entries(folder: Path, scale: str, choice: Choice) -> list[Entry]:
     """
     known = offered(scale, choice)
     notes = {setup.name: f"{setup.description} ({setup.source})" for setup in known}
+    scales = {setup.name: setup.scale for setup in known}
     for path in sorted(folder.glob(f"*/{SETUP_FILE}")):
-        notes.setdefault(path.parent.name, _own_note(path))
-    entries = []
-    for name, note in notes.items():
-        if note and (folder / name / PLAN_FILE).exists():
-            entries.append(Entry(name, note, read_claims(folder / name)))
+        name, said = path.parent.name, _said(path)
+        if said.get("scale", scales.get(name)) != scales.setdefault(name, OWN):
+            notes.pop(name, None)  # runs of the same name at another scale
+        elif said:
+            notes.setdefault(name, f"{said['description']} ({said['source']})")
+    there = [name for name in notes if (folder / name / PLAN_FILE).exists()]
+    entries = [Entry(name, notes[name], read_claims(folder / name)) for name in there]
     own = [setup for setup in setups_there(folder) if setup.scale == OWN]
-    together = dict.fromkeys(size_families([*known, *own]), "gradients on data sets of several sizes")
-    together[BATCH_SIZE] = "temperature and noise against the batch size"
+    every = [setup for setup in (*known, *own) if setup.name in there]
+    together = dict.fromkeys(size_families(every), "gradients on data sets of several sizes")
+    if any(setup.experiment == BATCH_SIZE for setup in every):
+        together[BATCH_SIZE] = "temperature and noise against the batch size"
     entries += [
         Entry(name, note, read_claims(folder / name))
         for name, note in together.items()
@@ -114,10 +119,10 @@ def folder_entries(folder: Path, scale: str, choice: Choice) -> list[Entry]:
     return entries
 
 
-def _own_note(path: Path) -> str:
-    """What a setup of the user's own is; empty for one of another scale, or if it cannot be told."""
+def _said(path: Path) -> dict[str, str]:
+    """What a setup says of itself; nothing if it cannot be read."""
     try:
         plain = json.loads(path.read_text())
-        return f"{plain['description']} ({plain['source']})" if plain["scale"] == OWN else ""
+        return {key: plain[key] for key in ("scale", "description", "source")}
     except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        return {}

@@ -67,8 +67,8 @@ def read_preset(place: str, content: Mapping[str, Any]) -> PresetFile:
     content
         Options of the runs by the names of `TrainSpec` and `Measurement`; ``description``,
         ``source`` and ``experiment``; if wanted ``seeds``, ``stationary_last``, ``overparameterised`` and
-        ``family``; and one table per protocol with its two axes and any
-        option that differs there.
+        ``family``; and one table per protocol with its two axes (see `axis_values`) and any option that
+        differs there.
 
     Raises
     ------
@@ -134,11 +134,14 @@ def _grid(where: str, name: str, table: object, run: dict[str, Any]) -> tuple[Gr
     for axis in protocol.axes:
         if axis not in table:
             raise InputError(f"{where}: key {axis!r} is missing; expected its values")
-    grid = Grid(protocol, {axis: axis_values(f"{where} {axis}", table[axis]) for axis in protocol.axes})
     # A whole number where any is allowed is the same run as that number with a point, and has the same key.
     keys: dict[str, Any] = {
         key: float(value) if "float" in _RUN[key] else value for key, value in {**run, **own}.items()
     }
+    batch_size = keys.get("batch_size", TrainSpec.batch_size)
+    grid = Grid(
+        protocol, {axis: axis_values(f"{where} {axis}", table[axis], batch_size) for axis in protocol.axes}
+    )
     measurement = Measurement(**{key: keys.pop(key) for key in list(keys) if key in _MEASUREMENT})
     return grid, TrainSpec(next(iter(grid)), measurement=measurement, **keys)
 

@@ -1,4 +1,4 @@
-"""Presets: every setup of the papers at a scale, as TOML files that a user copies and edits."""
+"""Presets: every setup of the papers at a scale, in TOML files that a user copies and edits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 
 from thermograd.errors import InputError
 from thermograd.protocol import Grid
+from thermograd.reproduce.batch_sizes import by_batch_size
 from thermograd.reproduce.preset_file import nearest, read_preset
 from thermograd.sweep.plan import Plan, make_plan
 from thermograd.training.spec import TrainSpec, grid_specs
 
-__all__ = ["PAPERS", "SCALES", "Setup", "load_preset", "preset_plan", "preset_text", "setups"]
+__all__ = ["PAPERS", "SCALES", "Setup", "load_preset", "own_setups", "preset_plan", "preset_text", "setups"]
 
 SCALES = ("quick", "small", "paper")
 """Minutes, under two hours for all of them together on two cores, and as published. Scales change width,
@@ -57,6 +58,8 @@ class Setup:
     family
         Setups of one family differ in the size of the data set and have a common page, in the folder of this
         name; empty: none.
+    file
+        Path of the file, as it was given, if it is one of the user's own.
 
     """
 
@@ -70,6 +73,7 @@ class Setup:
     experiment: str = ""
     overparameterised: bool = False
     family: str = ""
+    file: str = ""
 
     @property
     def paper(self) -> str:
@@ -142,15 +146,15 @@ def load_preset(preset: str | Path, scale: str = "quick") -> Setup:
     Parameters
     ----------
     preset
-        A name (see `setups`), or the path of a TOML file, which has the suffix ``.toml``.
+        A name (see `setups`), or the path of a TOML file, which has the suffix ``.toml`` (see `own_setups`).
     scale
         One of `SCALES`; a file of one's own has none.
 
     Raises
     ------
     InputError
-        If there is no such preset, or the file has an unknown key, lacks one, or has a value of a wrong type
-        or out of range: file, key, value and what was expected are named.
+        If there is no such preset, or several have the name; if the file has an unknown key, lacks one, or has
+        a value of a wrong type or out of range: file, key, value and what was expected are named.
 
     Examples
     --------
@@ -163,16 +167,43 @@ def load_preset(preset: str | Path, scale: str = "quick") -> Setup:
 
     """
     if isinstance(preset, Path) or preset.endswith(".toml"):
-        path = Path(preset)
-        try:
-            return _setup(str(path), path.stem, "own", path.read_text())
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"preset {path} cannot be read ({error}); expected a TOML file") from error
-    return _setup(f"{scale}/{preset}.toml", preset, scale, preset_text(preset, scale))
+        found = {setup.name: setup for setup in own_setups(preset)}
+        name = Path(preset).stem
+    else:
+        found = {setup.name: setup for setup in _in_file(_file_of(preset, scale), scale)}
+        name = preset
+    if name not in found:
+        raise InputError(
+            f"preset is {str(preset)!r}, which has several batch sizes; expected one of {', '.join(found)}"
+        )
+    return found[name]
+
+
+def own_setups(file: str | Path) -> tuple[Setup, ...]:
+    """The setups of a file of one's own: one, or as many as it has batch sizes.
+
+    Parameters
+    ----------
+    file
+        Path of a TOML file. If its ``batch_size`` is a list, there is a setup for each, named by it:
+        ``mine-32``, ``mine-64``.
+
+    Raises
+    ------
+    InputError
+        As for `load_preset`.
+
+    """
+    path = Path(file)
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"preset {path} cannot be read ({error}); expected a TOML file") from error
+    return _read(str(path), path.stem, "own", text, file=str(path))
 
 
 def preset_text(name: str, scale: str) -> str:
-    """The preset's file, to be copied and edited.
+    """The file of a preset, to be copied and edited; for one batch size of several, that of all of them.
 
     Raises
     ------
@@ -185,15 +216,11 @@ def preset_text(name: str, scale: str) -> str:
     [FixedLR]
 
     """
-    known = _resources(scale)
-    if name not in known:
-        expected = nearest(name, known) or f"one of {', '.join(known)}"
-        raise InputError(f"preset is {name!r} at scale {scale!r}; expected {expected}")
-    return known[name].read_text()
+    return _files(scale)[_file_of(name, scale)].read_text()
 
 
 def setups(experiment: str = "", scale: str = "quick") -> tuple[Setup, ...]:
-    """All setups of an experiment at a scale, by name.
+    """All setups of an experiment at a scale, by the name of their file, then as there.
 
     Parameters
     ----------
@@ -210,18 +237,18 @@ def setups(experiment: str = "", scale: str = "quick") -> tuple[Setup, ...]:
 
     Examples
     --------
-    >>> [setup.name for setup in setups("ideal-gas", "quick")]
-    ['ideal-gas-convnet-cifar10', 'ideal-gas-convnet-digits']
+    >>> [setup.name for setup in setups("batch-size", "quick")]
+    ['batch-size-32', 'batch-size-128', 'batch-size-512']
 
     """
-    known = _resources(scale)
-    names = [name for name in known if not experiment or f"{name}-".startswith(f"{experiment}-")]
-    if not names:
+    known = [setup for file in _files(scale) for setup in _in_file(file, scale)]
+    found = tuple(one for one in known if not experiment or f"{one.name}-".startswith(f"{experiment}-"))
+    if not found:
         raise InputError(
             f"experiment is {experiment!r} at scale {scale!r}; expected the beginning of one of "
-            f"{', '.join(known)}"
+            f"{', '.join(setup.name for setup in known)}"
         )
-    return tuple(load_preset(name, scale) for name in names)
+    return found
 
 
 def preset_plan(experiment: str, scale: str, data: str) -> Plan:
@@ -265,7 +292,7 @@ def preset_plan(experiment: str, scale: str, data: str) -> Plan:
     return setup.plan(data, sha256=images.sha256 if whole else None)
 
 
-def _resources(scale: str) -> dict[str, Traversable]:
+def _files(scale: str) -> dict[str, Traversable]:
     if scale not in SCALES:
         raise InputError(f"scale is {scale!r}; expected {nearest(scale, SCALES) or ', '.join(SCALES)}")
     folder = files("thermograd.reproduce") / "presets" / scale
@@ -273,12 +300,32 @@ def _resources(scale: str) -> dict[str, Traversable]:
     return {name: found[name] for name in sorted(found)}
 
 
-def _setup(place: str, name: str, scale: str, text: str) -> Setup:
+def _file_of(preset: str, scale: str) -> str:
+    """The file that a setup is in, by the setup's name or the file's."""
+    known = _files(scale)
+    if preset in known:
+        return preset
+    names = {setup.name: file for file in known for setup in _in_file(file, scale)}
+    if preset not in names:
+        every = dict.fromkeys((*known, *names))
+        expected = nearest(preset, every) or f"one of {', '.join(every)}"
+        raise InputError(f"preset is {preset!r} at scale {scale!r}; expected {expected}")
+    return names[preset]
+
+
+def _in_file(file: str, scale: str) -> tuple[Setup, ...]:
+    return _read(f"{scale}/{file}.toml", file, scale, _files(scale)[file].read_text())
+
+
+def _read(place: str, stem: str, scale: str, text: str, file: str = "") -> tuple[Setup, ...]:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{place} cannot be read as TOML ({error}); expected key = value") from error
-    read = read_preset(place, content)
-    if read.family == name:
-        raise InputError(f"{place}: family is {name!r}, the file's own name; expected another, of a page")
-    return Setup(name=name, scale=scale, **vars(read))
+    found = []
+    for name, own in by_batch_size(place, stem, content).items():
+        read = read_preset(place, own)
+        if read.family == name:
+            raise InputError(f"{place}: family is {name!r}, the file's own name; expected another, of a page")
+        found.append(Setup(name=name, scale=scale, file=file, **vars(read)))
+    return tuple(found)

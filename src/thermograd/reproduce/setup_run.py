@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SetupRun", "example_runs", "results_of", "run_setup", "setups_there", "write_states"]
 
-_KEPT = tuple(one.name for one in fields(Setup) if one.name not in ("grids", "seeds"))
-"""Grids and seeds are in the plan."""
+_KEPT = tuple(one.name for one in fields(Setup) if one.name not in ("grids", "seeds", "file"))
+"""Grids and seeds are in the plan; where the user's file was, another machine need not know."""
 
 
 @dataclass(frozen=True)
