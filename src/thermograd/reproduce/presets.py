@@ -153,8 +153,8 @@ def load_preset(preset: str | Path, scale: str = "quick") -> Setup:
     Raises
     ------
     InputError
-        If there is no such preset, or several have the name; if the file has an unknown key, lacks one, or has
-        a value of a wrong type or out of range: file, key, value and what was expected are named.
+        If there is no such preset, or several have the name; if the file has an unknown key, lacks one, or
+        has a value of a wrong type or out of range: file, key, value and what was expected are named.
 
     Examples
     --------

@@ -18,6 +18,7 @@ from thermograd.entropy.neighbours.nearest import (
     check_neighbours,
     nearest_neighbours,
 )
+from thermograd.entropy.neighbours.room import Room
 from thermograd.entropy.neighbours.search import search
 from thermograd.entropy.neighbours.threads import in_ranges
 from thermograd.entropy.points import as_array
@@ -133,14 +134,14 @@ class ChartColumns:
         self._log_jacobian: NDArray[np.float64] | None = None
         self._norms = self._rest
 
-    def blocks(self, pool: ThreadPoolExecutor | None) -> Iterator[Block]:
+    def blocks(self, pool: ThreadPoolExecutor | None, room: Room | None = None) -> Iterator[Block]:
         """Latitudes of up to 1024 columns, in an array that the next block overwrites."""
         from thermograd.entropy.neighbours import compiled_latitudes
 
         as_it_is = self._u.flags.c_contiguous and self._u.flags.aligned and self._u.dtype.isnative
         u = np.asarray(self._u)
         tails, logs = self._rest.copy(), np.zeros(self.n)
-        out = np.empty((self.n, min(WIDTH, self._straight)))
+        out = (room or Room()).array((self.n, min(WIDTH, self._straight)))
         for stop in range(self._straight, 0, -WIDTH):
             start = max(0, stop - WIDTH)
             values, a, b = u, start, stop

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from thermograd.entropy.neighbours.room import Room
 from thermograd.entropy.progress import tell
 
 __all__ = ["WIDTH", "Columns", "StraightColumns", "wrapped"]
@@ -35,7 +36,7 @@ class Columns(Protocol):
     periodic: tuple[NDArray[np.float64], float]
     """The coordinate that is an angle, and its period; nothing and 0 where there is none."""
 
-    def blocks(self, pool: ThreadPoolExecutor | None) -> Iterator[Block]:
+    def blocks(self, pool: ThreadPoolExecutor | None, room: Room | None = None) -> Iterator[Block]:
         """Arrays of ``n`` rows and which of their columns make the block, valid until the next."""
         ...
 
@@ -80,7 +81,7 @@ class StraightColumns:
         self._bounds = [(int(a), int(min(a + WIDTH, straight))) for a in starts[order]]
         self.widths = [b - a for a, b in self._bounds]
 
-    def blocks(self, pool: ThreadPoolExecutor | None) -> Iterator[Block]:
+    def blocks(self, pool: ThreadPoolExecutor | None, room: Room | None = None) -> Iterator[Block]:
         """The columns themselves where rows are contiguous, copies of them otherwise."""
         for done, (a, b) in enumerate(self._bounds, 1):
             if self._power:

@@ -118,7 +118,9 @@ def nearest_of_rows(
             if not symmetric:
                 for j in range(max(0, i - theiler), min(n, i + theiler + 1)):
                     upper[j] = np.inf
-            for left in range(0, end, _CHUNK):
+            # Backwards: on a walk the nearest come first, and hardly another is let in after them.
+            for chunk in range((end + _CHUNK - 1) // _CHUNK - 1, -1, -1):
+                left = chunk * _CHUNK
                 own, some = best[r, -1], False
                 for j in range(left, min(left + _CHUNK, end)):
                     some |= upper[j] < own or upper[j] < worst[j]
@@ -250,26 +252,32 @@ def nearest_of_pairs(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def parted(i: Any, j: Any, squared: Any, others: Any, reach: Any, symmetric: bool) -> Any:
-    """The pairs in a new order, those surely beyond ``reach`` of their points last, and how many come first.
+def parted(
+    i: Any,
+    j: Any,
+    squared: Any,
+    others: Any,
+    count: int,
+    reach: Any,
+    symmetric: bool,
+    to_i: Any,
+    to_j: Any,
+    to_squared: Any,
+    to_others: Any,
+    gone: int,
+) -> tuple[int, int]:
+    """Move those of ``count`` pairs that are surely beyond ``reach`` behind ``gone`` others; close the gaps.
 
     ``reach`` is that of the first, or when symmetric of either, point, and what is compared with it is
-    ``squared + others``. What is nan is not surely beyond.
+    ``squared + others``. What is nan is not surely beyond. Returns how many stay, and how many are gone.
     """
-    to_i, to_j, to_squared, to_others = (
-        np.empty_like(i),
-        np.empty_like(j),
-        np.empty_like(squared),
-        np.empty_like(others),
-    )
-    near, far = 0, len(i)
-    for p in range(len(i)):
+    stay = 0
+    for p in range(count):
         value = squared[p] + others[p]
         if value > reach[i[p]] and not (symmetric and not value > reach[j[p]]):
-            far -= 1
-            at = far
+            to_i[gone], to_j[gone], to_squared[gone], to_others[gone] = i[p], j[p], squared[p], others[p]
+            gone += 1
         else:
-            at = near
-            near += 1
-        to_i[at], to_j[at], to_squared[at], to_others[at] = i[p], j[p], squared[p], others[p]
-    return to_i, to_j, to_squared, to_others, near
+            i[stay], j[stay], squared[stay], others[stay] = i[p], j[p], squared[p], others[p]
+            stay += 1
+    return stay, gone

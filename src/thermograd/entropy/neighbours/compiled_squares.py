@@ -9,7 +9,7 @@ from numba import njit
 
 from thermograd.entropy.neighbours.compiled_vectors import filled, load, prefetch, total
 
-__all__ = ["add_squares"]
+__all__ = ["add_squares", "squares_of_ranges"]
 
 _AHEAD = 2  # pairs after the one at hand whose numbers are asked for: from row to row nothing foresees them
 
@@ -75,3 +75,10 @@ def add_squares(x: Any, ranges: Any, i: Any, j: Any, sums: Any, start: int, stop
     """
     for r in range(len(ranges)):
         _add_range(x, ranges[r, 0], ranges[r, 1], i, j, sums, start, stop)
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
+def squares_of_ranges(x: Any, ranges: Any, i: Any, j: Any, sums: Any, start: int, stop: int) -> None:
+    """The same of every range of columns for itself: ``sums[r, p]``."""
+    for r in range(len(ranges)):
+        _add_range(x, ranges[r, 0], ranges[r, 1], i, j, sums[r], start, stop)

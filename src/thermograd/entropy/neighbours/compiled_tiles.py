@@ -134,6 +134,7 @@ def add_products(
     depth: int,
     factor: float,
     inner: Any,
+    anew: bool,
     first: int,
     triangle: bool,
     parts: int,
@@ -152,6 +153,8 @@ def add_products(
         A number.
     inner
         Float64: rows are the points from ``first`` on, columns all points.
+    anew
+        Whether to overwrite what is there.
     first
         Row of the sample that is the first of ``inner``.
     triangle
@@ -187,8 +190,13 @@ def add_products(
                     for r in range(max(top, first), min(top + side, first + rows)):
                         into = inner[r - first]
                         found = sums[block, (r - top) // _SIDE, half, (r - top) % _SIDE]
-                        for c in range(min(_SIDE, (r + 1 if triangle else n) - across)):
-                            into[across + c] += factor * np.float64(found[c])
+                        width = min(_SIDE, (r + 1 if triangle else n) - across)
+                        if anew:
+                            for c in range(width):
+                                into[across + c] = factor * np.float64(found[c])
+                        else:
+                            for c in range(width):
+                                into[across + c] += factor * np.float64(found[c])
     _release()
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermograd.entropy.neighbours.columns import WIDTH, Block, Columns
+from thermograd.entropy.neighbours.room import Room
 from thermograd.entropy.neighbours.threads import blas_in_one_thread, in_ranges, thread_count
 from thermograd.entropy.neighbours.tiles import TileProducts, tiles_at_hand
 
@@ -72,29 +73,38 @@ class PartialGram:
         Pairs of rows no farther apart than this do not count.
     pool
         Threads for compiled loops.
+    room
+        Memory.
 
     """
 
     def __init__(
-        self, columns: Columns, first: int, stop: int, theiler: int, pool: ThreadPoolExecutor | None
+        self,
+        columns: Columns,
+        first: int,
+        stop: int,
+        theiler: int,
+        pool: ThreadPoolExecutor | None,
+        room: Room | None = None,
     ) -> None:
         n = columns.n
         self.first, self.rows, self.theiler = first, stop - first, theiler
         self.symmetric = self.rows == n
         self.done = 0
         """Blocks summed so far."""
-        self._columns, self._pool = columns, pool
-        self._source: Iterator[Block] = columns.blocks(pool)
-        self._inner = np.zeros((self.rows, n))
+        self._columns, self._pool, self._room = columns, pool, room or Room()
+        self._source: Iterator[Block] = columns.blocks(pool, self._room)
+        self._inner = self._room.array((self.rows, n))
+        self._empty = True  # nothing is in there yet, not even zeros
         self._norms = np.zeros(n)
         self._error = (WIDTH + 8) * 2.0**-24 * 1.01
         self._tiles = None
         if _on_tiles(columns, self.rows):
-            self._tiles = TileProducts(n, first, stop, max(columns.widths), pool)
+            self._tiles = TileProducts(n, first, stop, max(columns.widths), pool, self._room)
             self._error = (self._tiles.error + 4 * 2.0**-24) * 1.01
         self._slack = 0.0
         self._scale = 1.0
-        # Used again by every block: fresh memory costs as much as the work on it.
+        # Used again by every block.
         self._y = np.empty(0, dtype=np.float32)
         self._products = np.empty(0, dtype=np.float32)
 
@@ -116,8 +126,10 @@ class PartialGram:
 
         factor = 1.0 / self._scale / self._scale
         if self._tiles is not None:
-            self._tiles.add(self._inner, factor)
+            self._tiles.add(self._inner, factor, anew=self._empty)
+            self._empty = False
             return
+        self._inner_or_zeros()
         y = self._y[: n * width].reshape(n, width)
         if self.symmetric and self._pool is None:
             # Transposed, because BLAS thinks in columns: its upper triangle is our lower one.
@@ -126,7 +138,7 @@ class PartialGram:
             compiled_search.add_product(self._inner, ssyrk(1.0, y.T, trans=1).T, factor, 0, True)
             return
         if not len(self._products):
-            self._products = np.empty(self.rows * n, dtype=np.float32)
+            self._products = self._room.array(self.rows * n, np.float32)
 
         def strip(start: int, stop: int) -> None:
             others = y[:stop] if self.symmetric else y  # of a symmetric product, half and a little more
@@ -186,7 +198,7 @@ class PartialGram:
             self._tiles.take(values, a, b, reference, self._scale, norms)
             return
         if len(self._y) < n * (b - a):
-            self._y = np.empty(n * (b - a), dtype=np.float32)
+            self._y = self._room.array(n * (b - a), np.float32)
         y = self._y[: n * (b - a)].reshape(n, b - a)
         work = partial(compiled_search.centre, values, a, b, reference, self._scale, y, norms)
         in_ranges(self._pool, work, n)
@@ -240,8 +252,8 @@ class PartialGram:
         )
         offsets = np.cumsum(counts) - counts
         total = int(counts.sum())
-        i, j = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
-        bounds = np.empty(total)
+        i, j = self._room.array(total, np.int32), self._room.array(total, np.int32)
+        bounds = self._room.array(total)
         in_ranges(self._pool, partial(kernel, *given, offsets, i, j, bounds), self.rows)
         return i, j, bounds
 
@@ -249,6 +261,21 @@ class PartialGram:
         """The blocks not summed here: each once, whoever takes it."""
         return self._source
 
+    def _inner_or_zeros(self) -> NDArray[np.float64]:
+        if self._empty:
+            self._inner.fill(0.0)
+            self._empty = False
+        return self._inner
+
     def _bounds(self) -> tuple[Any, ...]:
         last, period = self._columns.periodic
-        return self._inner, self._norms, last, period, self.first, self._error, self._slack, self.theiler
+        return (
+            self._inner_or_zeros(),
+            self._norms,
+            last,
+            period,
+            self.first,
+            self._error,
+            self._slack,
+            self.theiler,
+        )

@@ -17,6 +17,7 @@ is found.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from thermograd.entropy.neighbours.columns import Columns
 from thermograd.entropy.neighbours.follow import Growth, Pairs, follow, growth, nearest_of
 from thermograd.entropy.neighbours.gram import PartialGram, products_in_one_thread
+from thermograd.entropy.neighbours.room import Room, borrowed
 from thermograd.entropy.neighbours.threads import thread_count
 from thermograd.memory import physical_bytes
 
@@ -61,12 +63,14 @@ def search(
     # A row of the matrix holds a float64 sum and a float32 product per point, and a square to be added.
     rows = int(max(1, min(n, tile_bytes(data_bytes) // (20 * n))))
     squared, index = np.empty((n, k)), np.empty((n, k), dtype=np.intp)
-    with ThreadPoolExecutor(thread_count()) as threads:
+    with ThreadPoolExecutor(thread_count()) as threads, borrowed() as room:
         pool = threads if thread_count() > 1 else None
         for first in range(0, n, rows):
             tile = slice(first, min(first + rows, n))
             with products_in_one_thread(columns, tile.stop - tile.start):
-                squared[tile], index[tile] = _search_rows(columns, tile.start, tile.stop, k, theiler, pool)
+                found = _search_rows(columns, tile.start, tile.stop, k, theiler, pool, room)
+            squared[tile], index[tile] = found
+            room.clear()
     return squared, index
 
 
@@ -91,10 +95,16 @@ def tile_bytes(data_bytes: int) -> int:
 
 
 def _search_rows(
-    columns: Columns, first: int, stop: int, k: int, theiler: int, pool: ThreadPoolExecutor | None
+    columns: Columns,
+    first: int,
+    stop: int,
+    k: int,
+    theiler: int,
+    pool: ThreadPoolExecutor | None,
+    room: Room,
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     n = columns.n
-    gram = PartialGram(columns, first, stop, theiler, pool)
+    gram = PartialGram(columns, first, stop, theiler, pool, room)
     gram.add(min(1, len(columns.widths)))
     upper, who = gram.nearest(k)
     pilots = np.unique(np.linspace(0, stop - first - 1, _PILOTS).astype(int))
@@ -122,19 +132,20 @@ def _search_rows(
         begin=begin,
         bounds=bounds if begin else None,
         further=gram.further() if begin else None,
+        room=room,
     )
     squared, index = nearest_of(near, n, k, symmetric)
     # Infinite where too few were followed to the end: then everything is still open to that point.
     limit = np.full(n, -np.inf)
     limit[first:stop] = squared[first:stop, -1] * _ROUND_OFF
-    again = dropped.parted(limit, symmetric)[0]
+    again, _ = dropped.parted(limit, symmetric, Pairs.room_for(len(dropped.i), room))
     i, j = again.i, again.j
     if (limit > reach).any():
         more = gram.within(limit, reach)
         i, j = np.concatenate([i, more[0]]), np.concatenate([j, more[1]])
     if len(i):
-        found = _measure_again(columns, i, j, k, symmetric, known, limit, pool, begin)
-        squared, index = nearest_of(Pairs.join([near, found]), n, k, symmetric)
+        found = _measure_again(columns, i, j, k, symmetric, known, limit, pool, begin, room)
+        squared, index = nearest_of(Pairs.join((near, found), room), n, k, symmetric)
     return squared[first:stop], index[first:stop]
 
 
@@ -148,18 +159,16 @@ def _measure_again(
     limit: NDArray[np.float64],
     pool: ThreadPoolExecutor | None,
     begin: int,
+    room: Room,
 ) -> Pairs:
     few, where = np.unique(np.concatenate([i, j]), return_inverse=True)
+    options: dict[str, Any] = {"symmetric": symmetric, "known": known, "pool": pool, "begin": begin}
     if len(few) > columns.n // 4:
-        return follow(
-            columns, i, j, k, symmetric=symmetric, known=known, reach=limit, pool=pool, begin=begin
-        )[0]
+        return follow(columns, i, j, k, reach=limit, room=room, **options)[0]
     # Where coordinates must be computed, or read from a file, a few points cost less than all.
     left, right = where[: len(i)].astype(np.int32), where[len(i) :].astype(np.int32)
     some = columns.rows(few)
-    found, _ = follow(
-        some, left, right, k, symmetric=symmetric, known=known, reach=limit[few], pool=pool, begin=begin
-    )
+    found, _ = follow(some, left, right, k, reach=limit[few], room=room, **options)
     return Pairs(few[found.i].astype(np.int32), few[found.j].astype(np.int32), found.squared, found.others)
 
 

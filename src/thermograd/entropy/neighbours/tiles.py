@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thermograd.entropy.neighbours.room import Room
 from thermograd.entropy.neighbours.threads import in_ranges, thread_count
 from thermograd.errors import InputError
 
 __all__ = ["TileProducts", "tiles_at_hand"]
 
 _DEEP, _SIDE = 32, 16  # columns and points of a tile
-_LINE = 64  # bytes
 _ARCH_PRCTL, _REQUEST, _TILE_DATA = 158, 0x1023, 18  # of Linux on x86-64
 
 
@@ -66,6 +66,8 @@ class TileProducts:
         Columns of a block, at most.
     pool
         Threads.
+    room
+        Memory.
 
     Raises
     ------
@@ -91,7 +93,15 @@ class TileProducts:
 
     """
 
-    def __init__(self, n: int, first: int, stop: int, width: int, pool: ThreadPoolExecutor | None) -> None:
+    def __init__(
+        self,
+        n: int,
+        first: int,
+        stop: int,
+        width: int,
+        pool: ThreadPoolExecutor | None,
+        room: Room | None = None,
+    ) -> None:
         if not tiles_at_hand():  # the processor would end the process
             raise InputError("TileProducts: this processor, or system, has no tiles; expected AMX on Linux")
         self.error = 3.05 * 2.0**-16 + 2 * (17 + 3 * -(-width // _DEEP)) * 2.0**-24
@@ -101,7 +111,8 @@ class TileProducts:
         groups = -(-n // (2 * _SIDE)) * 2
         ours = -(-stop // (2 * _SIDE)) * 2 - self._skipped
         length = -(-width // _DEEP) * _DEEP * _SIDE * 2
-        self._left, self._right = _aligned(ours * length), _aligned(groups * length)
+        room = room or Room()  # a row of a tile is one line of the cache there, not two
+        self._left, self._right = room.array(ours * length, np.int16), room.array(groups * length, np.int16)
         self._groups, self._ours, self._depth = groups, ours, 0
 
     def take(
@@ -123,19 +134,12 @@ class TileProducts:
         work = partial(compiled_tiles.split, x, a, b, reference, scale, left, right, self._skipped, norms)
         in_ranges(self._pool, work, self._groups)
 
-    def add(self, inner: NDArray[np.float64], factor: float) -> None:
-        """Add ``factor`` times the block's products, of all points up to the diagonal only."""
+    def add(self, inner: NDArray[np.float64], factor: float, anew: bool = False) -> None:
+        """Add ``factor`` times the block's products, of all points up to the diagonal only; or put them."""
         from thermograd.entropy.neighbours import compiled_tiles
 
         parts = 1 if self._pool is None else thread_count()
         kernel: Any = compiled_tiles.add_products
         triangle = self._rows == self._n
-        given = (self._left, self._right, self._depth, factor, inner, self._first, triangle, parts)
+        given = (self._left, self._right, self._depth, factor, inner, anew, self._first, triangle, parts)
         in_ranges(self._pool, partial(kernel, *given), parts)
-
-
-def _aligned(count: int) -> NDArray[np.int16]:
-    """Room for numbers that begins where a cache line does: a row of a tile is then one line, not two."""
-    room = np.empty(count + _LINE // 2, dtype=np.int16)
-    skipped = -room.ctypes.data % _LINE // 2
-    return room[skipped : skipped + count]
