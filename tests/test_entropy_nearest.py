@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from thermograd.entropy.neighbours import follow as following
 from thermograd.entropy.neighbours import search as searching
 from thermograd.entropy.neighbours.brute import brute_force_neighbours
+from thermograd.entropy.neighbours.chart import chart_neighbours
 from thermograd.entropy.neighbours.columns import StraightColumns
 from thermograd.entropy.neighbours.follow import Growth
 from thermograd.entropy.neighbours.gram import PartialGram
@@ -561,3 +562,18 @@ def test_the_benchmark_compares_the_same_metric() -> None:
             assert off < 1e-6, (name, space)
             if space == "chart" and step > 1e-3:  # the control: without the period other neighbours are found
                 assert np.abs(np.log(theirs() / ours())).max() > 1e-3
+
+
+def test_points_equally_far_apart_are_not_followed_by_the_thousand(monkeypatch):
+    # In the chart the last columns tell most of a distance, and of equal distances nothing is foreseen: the
+    # doubt about it must count when it is decided how much of the Gram matrix to make.
+    followed, follow = [], searching.follow
+
+    def counting(columns, i, *others, **options):
+        followed.append(len(i))
+        return follow(columns, i, *others, **options)
+
+    monkeypatch.setattr(searching, "follow", counting)
+    n = 1000
+    chart_neighbours(np.random.default_rng(1).standard_normal((n, 20_000)))
+    assert sum(followed) < 0.05 * n * (n - 1) / 2

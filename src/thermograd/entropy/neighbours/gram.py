@@ -99,7 +99,9 @@ class PartialGram:
         self._norms = np.zeros(n)
         self._error = (WIDTH + 8) * 2.0**-24 * 1.01
         self._tiles = None
-        if _on_tiles(columns, self.rows):
+        self.tiled = _on_tiles(columns, self.rows)
+        """Whether products are made on a matrix unit."""
+        if self.tiled:
             self._tiles = TileProducts(n, first, stop, max(columns.widths), pool, self._room)
             self._error = (self._tiles.error + 4 * 2.0**-24) * 1.01
         self._slack = 0.0

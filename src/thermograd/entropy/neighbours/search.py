@@ -31,9 +31,9 @@ from thermograd.memory import physical_bytes
 
 __all__ = ["search", "tile_bytes"]
 
-_DIRECT = (
-    12.0  # time of one column of one pair followed, in columns of one pair of the Gram matrix (measured)
-)
+# Time of one column of one pair followed, in columns of one pair of the Gram matrix, as measured: where it is
+# made by BLAS, and where on a matrix unit.
+_DIRECT, _DIRECT_TILED = 12.0, 24.0
 _PILOTS = 16  # pairs whose growth over the columns is looked at
 _BINS = 64  # quarter octaves of near distance over distance, for the plan
 _LEAST_TILE = 2**26  # bytes of Gram matrix that are always granted
@@ -188,16 +188,18 @@ def _plan(columns: Columns, gram: PartialGram, near: NDArray[np.float64], known:
     done = np.concatenate([[0], np.cumsum(columns.widths)])
     ratio = 2.0 ** ((np.arange(_BINS) - _BINS + 1.5) / 4)
     ratio[-1] = 2.0  # the neighbours themselves
-    # The columns after which such a pair is dropped.
-    until = np.interp(ratio, known.part, done)
+    # A pair is dropped when it has outgrown what is foreseen and the doubt about it.
+    told = np.maximum.accumulate(known.part / (1 + known.margin))
+    until = np.interp(ratio, told, done)
     symmetric_half = 0.5 if gram.symmetric else 1.0
+    direct = _DIRECT_TILED if gram.tiled else _DIRECT
     best, least = gram.done, np.inf
     goals = {gram.done, len(done) - 1}
     goals |= {min(gram.done * 2**p, len(done) - 1) for p in range(1, 30)}
     for goal in sorted(goals):
         product = symmetric_half * gram.rows * columns.n * (done[goal] - done[gram.done])
-        still_open = ratio >= known.part[goal] if goal < len(done) - 1 else ratio >= 2.0
-        cost = product + _DIRECT * float(np.sum((share * until)[still_open]))
+        still_open = ratio >= told[goal] if goal < len(done) - 1 else ratio >= 2.0
+        cost = product + direct * float(np.sum((share * until)[still_open]))
         if cost < least:
             best, least = goal, cost
     return int(best)
