@@ -33,7 +33,7 @@ __all__ = ["search", "tile_bytes"]
 
 # Time of one column of one pair followed, in columns of one pair of the Gram matrix, as measured: where it is
 # made by BLAS, and where on a matrix unit.
-_DIRECT, _DIRECT_TILED = 12.0, 24.0
+_DIRECT, _DIRECT_TILED = 12.0, 16.0
 _PILOTS = 16  # pairs whose growth over the columns is looked at
 _BINS = 64  # quarter octaves of near distance over distance, for the plan
 _LEAST_TILE = 2**26  # bytes of Gram matrix that are always granted
