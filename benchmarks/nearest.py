@@ -3,11 +3,13 @@
     python benchmarks/nearest.py [--seconds 20] [--dtype float32] [--large] [--scaling] [--output FILE]
 
 Both are timed in turn in one process, so that whatever else the machine does strikes both; the minimum
-counts. ``cpu_s`` is the processors' time, which other work on the machine changes less. Angles: for
-scikit-learn they are converted with numpy as one writes it, and the conversion is timed on both sides.
-scikit-learn does not know that the last angle is periodic: its search is timed without the period, and what
-is compared is scikit-learn's squares about the mean with the last angle's wrapped, which are not timed.
-``--dtype float32``: ours reads float32, and scikit-learn the same numbers in float64, converted beforehand.
+counts. Before each call there is a pause of a tenth of a second: the other's BLAS goes on spinning for 30 ms
+after it has returned, on the processors that the next one wants. ``cpu_s`` is the processors' time, which
+other work on the machine changes less. Angles: for scikit-learn they are converted with numpy as one writes
+it, and the conversion is timed on both sides. scikit-learn does not know that the last angle is periodic: its
+search is timed without the period, and what is compared is scikit-learn's squares about the mean with the
+last angle's wrapped, which are not timed. ``--dtype float32``: ours reads float32, and scikit-learn the same
+numbers in float64, converted beforehand.
 ``log_difference`` is by how much the mean log distance differs: times d, the entropy. ``--large``: (4000,
 97 200), ours alone. Peak memory is that of a fresh process, on top of the data.
 """
@@ -32,6 +34,7 @@ from thermograd.entropy.neighbours.chart import chart_neighbours
 from thermograd.entropy.neighbours.nearest import nearest_neighbours
 from thermograd.entropy.neighbours.tiles import tiles_at_hand
 
+_PAUSE = 0.1  # seconds
 WALKS = {"slow walk": 1e-4, "fast walk": 0.5, "i.i.d.": np.inf}  # length of a step on the unit sphere
 
 
@@ -79,6 +82,7 @@ def in_turn(calls: dict[str, Callable[[], np.ndarray]], seconds: float) -> tuple
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(next(iter(times.values()))) < 3:
         for name, call in calls.items():
+            time.sleep(_PAUSE)
             start, busy = time.perf_counter(), time.process_time()
             call()
             times[name].append(time.perf_counter() - start)

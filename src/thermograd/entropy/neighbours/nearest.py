@@ -95,7 +95,8 @@ def nearest_neighbours(
     Time: for iterates of a random walk some ``10 n m`` operations and a matrix product of 1024 columns; for
     points that are all about equally far apart the whole product, ``n^2 m``; at worst (tight clusters far
     apart, of points about equally far) ``n^2 m`` differences. Memory: 20 bytes for every pair of points, at
-    most a quarter of the data or 64 MB, whichever is more, and 16 bytes for every pair followed.
+    most a quarter of the data or 64 MB, whichever is more, and 80 bytes for every pair followed. Up to
+    64 MB are kept for the next search: to have them made anew costs as much as the work done in them.
 
     References
     ----------
