@@ -15,6 +15,7 @@ from thermograd.errors import FailedWorkError, InputError
 from thermograd.figures.style import value_text
 from thermograd.files import atomic_write
 from thermograd.protocol import FixedSphere
+from thermograd.report.free_energy_family import write_batch_size_report
 from thermograd.reproduce import everything, ideal_gas, setup_run
 from thermograd.reproduce import free_energy_networks as networks
 from thermograd.reproduce.choice import Choice, NotRun, command_line, own_choice
@@ -160,7 +161,7 @@ def test_the_commands_on_the_pages_say_where_the_images_are(quick, tmp_path):
 def test_common_pages_say_where_the_images_are(monkeypatch, tmp_path):
     said = []
     monkeypatch.setattr(networks, "results_of", lambda *args: {"FixedELR": object()})
-    monkeypatch.setattr(networks, "batch_size_page", lambda *args, command: said.append(command))
+    monkeypatch.setattr(networks, "batch_size_page", lambda *args, command, **others: said.append(command))
     monkeypatch.setattr(networks, "size_families", lambda offered: {})
     choice = digits("batch-size-32", scale="small", source="here")
     networks.with_families(Reproduced(), "small", choice, tmp_path)
@@ -541,3 +542,10 @@ def test_values_of_every_size_have_words():
     # Read back, they are the value to three digits.
     values = np.random.default_rng(0).lognormal(0, 8, 200)
     assert [float(value_text(x)) for x in values] == pytest.approx(values, rel=5.1e-3)
+
+
+def test_the_page_of_the_batch_sizes_names_what_is_left_out(tmp_path):
+    page = write_batch_size_report(
+        {"FixedSphere": "2 batch sizes"}, {}, tmp_path, title="B", left_out=["batch-size-64: not run"]
+    )
+    assert "Left out: batch-size-64: not run." in page.read_text()

@@ -105,6 +105,7 @@ def write_batch_size_report(
     *,
     title: str,
     claims: Sequence[Claim] = (),
+    left_out: Sequence[str] = (),
     command: str = "",
 ) -> Path:
     """Write the page of temperature and noise against the batch size.
@@ -115,6 +116,8 @@ def write_batch_size_report(
         By protocol, or why there is none.
     states
         By protocol and batch size.
+    left_out
+        Setups that are not among the states, and why.
     folder, title, claims, command
         As for :func:`thermograd.report.free_energy.write_free_energy_report`.
 
@@ -129,6 +132,7 @@ def write_batch_size_report(
         for name, check in checks.items()
         if isinstance(check, str)
     )
+    told += tuple(f"Left out: {one}." for one in left_out)
     sections = [
         Section("claims", "What is expected, and what was measured", told, claims=tuple(claims)),
         Section(

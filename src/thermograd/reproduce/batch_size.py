@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -26,7 +26,11 @@ _QUESTIONS = {
 
 
 def batch_size_page(
-    states: Mapping[str, Mapping[int, xr.Dataset]], folder: Path, *, command: str = ""
+    states: Mapping[str, Mapping[int, xr.Dataset]],
+    folder: Path,
+    *,
+    left_out: Sequence[str] = (),
+    command: str = "",
 ) -> Path:
     """Fit powers of the batch size, judge the claims, and write the page.
 
@@ -36,6 +40,8 @@ def batch_size_page(
         Stationary states by protocol and batch size.
     folder
         Where the page goes.
+    left_out
+        Setups that are not among the states, and why.
     command
         Command line that makes it again.
 
@@ -61,6 +67,7 @@ def batch_size_page(
         folder,
         title="Temperature and gradient noise against the batch size",
         claims=to_page_claims(claims),
+        left_out=left_out,
         command=command,
     )
 

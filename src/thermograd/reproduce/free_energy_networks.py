@@ -250,7 +250,7 @@ def _batch_sizes(
 ) -> bool:
     states = _gathered(family, left_out, folder, "states", lambda setup: setup.grids[0][1].batch_size)
     if states:
-        batch_size_page(states, folder / name, command=command)
+        batch_size_page(states, folder / name, left_out=left_out, command=command)
     return bool(states)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 
 from thermograd.analysis import (
-    Collapse,
     MaxwellCheck,
     RadiusCheck,
     collapse,
@@ -24,6 +23,7 @@ from thermograd.errors import InputError
 from thermograd.report.wording import PROTOCOL_NAMES, formula, number, percent, place, with_error
 from thermograd.report.wording import percent_with_error as with_percent
 from thermograd.reproduce.claims import Claim
+from thermograd.reproduce.collapse_claims import collapse_claims
 from thermograd.reproduce.ideal_gas_published import published_maxwell, setup_difference
 from thermograd.reproduce.potential_claims import potential_claim
 from thermograd.reproduce.presets import Setup
@@ -36,9 +36,6 @@ _MEDIAN, _WORST = 0.01, 0.05  # of the finite-step radius: what a law without fr
 _MENDED = 0.25  # part of the SDE's error that the discrete radius may leave
 _MAXWELL = 0.10
 _R_SQUARED = 0.98
-_COLLAPSE = 0.1
-_LEFT = 0.25  # of the variance beyond errors, that may be left by two standard errors where errors hide it
-_FREEDOM = 8  # with fewer, two standard errors of a spread are more than half of it
 _REAL_GAS = 0.02
 
 
@@ -64,7 +61,7 @@ def gas_claims(setup: Setup, states: Mapping[str, xr.Dataset]) -> list[Claim]:
         if protocol == "FixedSphere":
             claims.append(_pressure(name, dataset))
         claims += _tested(
-            dataset, collapse, _collapse, f"{name}: collapse of sigma2", "IG 6.3, figures 2, 5-10"
+            dataset, collapse, collapse_claims, f"{name}: collapse of sigma2", "IG 6.3, figures 2, 5-10"
         )
         claims.append(_temperature(name, dataset))
         claims += _tested(dataset, compressibility, _real_gas, f"{name}: real gas", "IG 7")
@@ -222,36 +219,6 @@ def _predicted_slope(dataset: xr.Dataset, real: CompressibilityCheck) -> str:
 
 def _mean_ratio(values: list[float], errors: list[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.sqrt(np.sum(np.square(errors))) / len(errors))
-
-
-def _collapse(name: str, found: Collapse) -> list[Claim]:
-    claim = f"{name}: sigma2 depends on {formula(found.right.variable)} alone"
-    paper = "IG 6.3 and appendix F, figures 2a and 5-10"
-    measured = (
-        f"spread about one curve {with_percent(found.right.residual, found.right.residual_se)}, errors of "
-        f"measurement alone {percent(found.noise)}; {percent(found.wrong.residual)} about a curve in "
-        f"{formula(found.wrong.variable)}, {percent(found.total)} in all; {found.n} runs"
-    )
-    freedom = found.right.freedom
-    if freedom < _FREEDOM or not math.isfinite(found.right.residual):
-        reason = f"{freedom} degrees of freedom about the curve; expected at least {_FREEDOM}"
-        return [Claim(claim, paper, measured, "not testable", reason)]
-    if found.right.residual - SURE * found.right.residual_se <= found.noise:
-        # Squares: errors add to what the law leaves, and to all that there is, alike.
-        left = (
-            found.right.residual**2
-            - found.noise**2
-            + 2 * SURE * found.right.residual * found.right.residual_se
-        )
-        if 2 * found.noise > found.total or left > _LEFT * (found.total**2 - found.noise**2):
-            reason = "sigma2 hardly varies on this grid: its errors are as large as what could collapse"
-            return [Claim(claim, paper, measured, "not testable", reason)]
-        return [Claim(claim, paper, measured, "agrees", "nothing is left but the errors of measurement")]
-    if not found.total > 0:
-        return [untested(claim, paper, "sigma2 is the same everywhere")]
-    word, _ = verdict(found.right.ratio, found.right.residual_se / found.total, _COLLAPSE)
-    reason = f"{percent(found.right.ratio)} of the spread is left, tolerance {percent(_COLLAPSE)}"
-    return [Claim(claim, paper, measured, word, reason)]
 
 
 def _temperature(name: str, dataset: xr.Dataset) -> Claim:
