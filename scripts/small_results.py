@@ -52,9 +52,12 @@ TOPICS = {
 
 
 def keep(out: Path) -> None:
-    """Copy every setup of a finished run."""
+    """Copy every setup of a finished run, in the place of what was kept before."""
+    setups = sorted({file.parent for name in FILES[:2] for file in out.glob(f"*/{name}")})
+    if not setups or not (out / "claims.md").exists():
+        sys.exit(f"OUT is {str(out)!r}; expected the folder of a finished run, with claims.md and its setups")
     shutil.rmtree(KEPT, ignore_errors=True)
-    for setup in sorted({file.parent for name in FILES[:2] for file in out.glob(f"*/{name}")}):
+    for setup in setups:
         for part in PARTS:
             for pattern in FILES:
                 for source in sorted(setup.glob(part + pattern)):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import math
 import subprocess
@@ -577,3 +578,23 @@ def test_points_equally_far_apart_are_not_followed_by_the_thousand(monkeypatch):
     n = 1000
     chart_neighbours(np.random.default_rng(1).standard_normal((n, 20_000)))
     assert sum(followed) < 0.05 * n * (n - 1) / 2
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda x: x * 1e200, lambda x: np.where(np.arange(len(x))[:, None] == 7, np.nan, x)]
+)
+def test_growth_is_not_asked_of_points_that_are_none(monkeypatch, spoil):
+    # Bounds that are no numbers have no nearest, index -1: one row before the array, if anybody read there.
+    asked, growth = [], searching.growth
+
+    def watching(columns, i, j, pool=None):
+        asked.append(np.concatenate([i, j]))
+        return growth(columns, i, j, pool)
+
+    monkeypatch.setattr(searching, "growth", watching)
+    x = spoil(np.random.default_rng(0).standard_normal((100, 3000)))
+    for search_in in (nearest_neighbours, chart_neighbours):
+        with np.errstate(all="ignore"), contextlib.suppress(InputError):
+            search_in(x)
+    assert asked
+    assert all((some >= 0).all() for some in asked)

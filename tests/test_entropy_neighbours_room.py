@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from thermograd.entropy.neighbours import gram, search
 from thermograd.entropy.neighbours import room as rooms
+from thermograd.entropy.neighbours.angles import LAST_PERIOD, to_angles
 from thermograd.entropy.neighbours.brute import brute_force_neighbours
 from thermograd.entropy.neighbours.chart import chart_neighbours
 from thermograd.entropy.neighbours.nearest import nearest_neighbours
@@ -48,13 +50,33 @@ def test_the_second_search_finds_room_for_everything_in_what_the_first_left():
         assert not np.shares_memory(getattr(second, name), kept)
 
 
-def test_after_a_larger_search_a_smaller_one_is_right_and_the_other_way_round():
-    for n, d in ((50, 30), (400, 90), (60, 2500), (400, 90)):
-        x = walk(n, d, n)
-        assert np.allclose(
-            nearest_neighbours(x).distance, brute_force_neighbours(x).distance, rtol=1e-12, atol=0
-        ), (n, d)
-        assert np.isfinite(chart_neighbours(x)[0].distance).all()
+@pytest.mark.parametrize("tiled", [True, False])
+@pytest.mark.parametrize("rows", [2**26, 2**14])
+def test_whatever_was_in_the_memory_before_the_nearest_are_found(monkeypatch, tiled, rows):
+    """Larger and smaller searches after one another; one and several blocks, and tiles of rows; two rounds."""
+    monkeypatch.setattr(search, "_LEAST_TILE", rows)
+    monkeypatch.setattr(search, "_SHARE", 10**9)
+    if not tiled:
+        monkeypatch.setattr(gram, "tiles_at_hand", lambda: False)
+    rng = np.random.default_rng(0)
+    clusters = rng.standard_normal((120, 2500)) + 10.0 * rng.standard_normal((6, 2500))[np.arange(120) % 6]
+    samples = [
+        walk(50, 30, 0),
+        walk(150, 2500, 1),
+        rng.standard_normal((90, 3000)),
+        clusters,
+        walk(200, 90, 2),
+    ]
+    for fill in (0, 63, 255):
+        for x in samples:
+            for kept in rooms._KEPT:
+                kept.fill(fill)
+            assert np.allclose(
+                nearest_neighbours(x, 2).distance, brute_force_neighbours(x, 2).distance, rtol=1e-12, atol=0
+            )
+            angles = to_angles(x)
+            want = brute_force_neighbours(angles, 2, period=LAST_PERIOD).distance
+            assert np.allclose(chart_neighbours(x, 2)[0].distance, want, rtol=1e-9, atol=0)
 
 
 def test_searches_at_one_time_do_not_share():
@@ -63,7 +85,7 @@ def test_searches_at_one_time_do_not_share():
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda x: nearest_neighbours(x).distance, samples))
     assert all(map(np.array_equal, alone, together))
-    assert len(rooms._KEPT) <= 4
+    assert len(rooms._KEPT) == 1
 
 
 def test_a_search_that_fails_leaves_nothing_and_a_large_one_keeps_nothing(monkeypatch):

@@ -187,11 +187,42 @@ def test_several_batch_sizes_are_as_many_setups_of_one_file(tmp_path):
     assert own_setups(path) == (replace(found[-1], name="mine"),)
 
 
-def test_a_batch_size_of_a_protocol_scales_its_own_axes(tmp_path):
+def test_a_batch_size_stands_at_the_top_and_one_file_is_about_one(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text(SIZES.replace("batch_size = [32, 128, 512]\n", "") + "batch_size = 64\n")
-    (setup,) = own_setups(path)
-    assert setup.grids[0][0].axes["elr"] == (0.0025, 0.005)
+    # Elsewhere the setups of a list would say one size and have another.
+    for top in ("batch_size = [32, 128, 512]\n", ""):
+        path.write_text(SIZES.replace("batch_size = [32, 128, 512]\n", top) + "batch_size = 64\n")
+        with pytest.raises(InputError, match=r"\[FixedSphere\] has batch_size = 64; expected it at the top"):
+            own_setups(path)
+    # A list of one is one setup, by whatever function.
+    path.write_text(SIZES.replace("[32, 128, 512]", "[64]"))
+    assert load_preset(path) == own_setups(path)[0]
+    # A file of that name with one size would lie in the folder of the page of several.
+    path = tmp_path / "batch-size.toml"
+    path.write_text(SIZES.replace("[32, 128, 512]", "64"))
+    with pytest.raises(
+        InputError, match="name is 'batch-size', the folder of the page of several batch sizes"
+    ):
+        own_setups(path)
+    path.write_text(SIZES)
+    assert [setup.name for setup in own_setups(path)][0] == "batch-size-32"
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [
+        ('[0.005, ["0.005*B/128", 0.001]]', (0.001, 0.005)),
+        ('[0.0049999999999999, "0.005*B/128"]', (0.005,)),
+        ('["5E-3*B/128.0", "1.0e+1*B/2560"]', (0.005, 0.5)),
+        ("[0.02, 0.01]", (0.01, 0.02)),
+    ],
+)
+def test_rates_in_proportion_to_the_batch_size(tmp_path, written, values):
+    path = tmp_path / "mine.toml"
+    text = SIZES.replace("[32, 128, 512]", "128").replace('[0.005, "0.005 * B/128"]', written)
+    path.write_text(text)
+    found = own_setups(path)[0].grids[0][0].axes["elr"]
+    assert sorted(found) == pytest.approx(values, rel=1e-12)
 
 
 def test_setups_of_one_file_are_found_by_name_and_the_file_is_printed_for_each():
@@ -199,9 +230,7 @@ def test_setups_of_one_file_are_found_by_name_and_the_file_is_printed_for_each()
     assert names == [f"batch-size-{size}" for size in (32, 64, 128, 256, 512)]
     assert preset_text("batch-size-64", "small") == preset_text("batch-size", "small")
     assert load_preset("batch-size-64", "small").grids[0][1].batch_size == 64
-    with pytest.raises(
-        InputError, match="'batch-size', which has several batch sizes; expected one of batch"
-    ):
+    with pytest.raises(InputError, match="'batch-size', which has several batch sizes, batch-size-32, "):
         load_preset("batch-size", "small")
     with pytest.raises(InputError, match="'batch-size-48' at scale 'small'; expected 'batch-size-"):
         load_preset("batch-size-48", "small")
@@ -220,6 +249,8 @@ def test_setups_of_one_file_are_found_by_name_and_the_file_is_printed_for_each()
         ("[32, 128, 512]", "[0, 32]", "batch_size is [0, 32]; expected"),
         ("[32, 128, 512]", '["32"]', "batch_size is ['32']; expected"),
         ("[32, 128, 512]", "[1, 32]", "batch_size is 1; expected"),
+        ("[32, 128, 512]", "0", "batch_size is 0; expected"),
+        ("[32, 128, 512]", "-4", "batch_size is -4; expected"),
         ('description = "mine"', "description = 5", "description is 5; expected text"),
         ("0.005 * B/128", "0.005 * B/0", "elr is '0.005 * B/0'; expected a number"),
         ("0.005 * B/128", "1.2.3 * B/128", "elr is '1.2.3 * B/128'; expected a number"),

@@ -21,7 +21,7 @@ from thermograd.reproduce import free_energy_networks as networks
 from thermograd.reproduce.choice import Choice, NotRun, command_line, own_choice
 from thermograd.reproduce.claims import Claim
 from thermograd.reproduce.everything import reproduce_all
-from thermograd.reproduce.free_energy_networks import reproduce_free_energy
+from thermograd.reproduce.free_energy_networks import free_energy_choice, reproduce_free_energy
 from thermograd.reproduce.free_energy_setup import SetupPage
 from thermograd.reproduce.ideal_gas import reproduce_ideal_gas
 from thermograd.reproduce.ideal_gas_setup import SetupResult
@@ -549,3 +549,36 @@ def test_the_page_of_the_batch_sizes_names_what_is_left_out(tmp_path):
         {"FixedSphere": "2 batch sizes"}, {}, tmp_path, title="B", left_out=["batch-size-64: not run"]
     )
     assert "Left out: batch-size-64: not run." in page.read_text()
+
+
+def test_a_common_page_is_about_one_network(monkeypatch, tmp_path):
+    def setup(name: str, size: int, **others) -> Setup:
+        (grid, template), *_ = load_preset("batch-size-64", "small").grids
+        return Setup(name, "own", "", "", ((grid, replace(template, batch_size=size, **others)),), (0,))
+
+    monkeypatch.setattr(networks, "results_of", lambda setup, *args: {"FixedSphere": setup.name})
+    family = [setup("a", 32), setup("b", 64), setup("wide", 128, width=2), setup("few", 256, subset=200)]
+    pages, left_out = [], []
+    monkeypatch.setattr(networks, "batch_size_page", lambda states, *args, **others: pages.append(states))
+    assert networks._batch_sizes("batch-size", family, left_out, tmp_path, {}, "")
+    assert pages == [{"FixedSphere": {32: "a", 64: "b"}}]
+    assert left_out == [
+        "wide: it is about ConvNet(2) on digits; expected ConvNet(1) on digits, as a",
+        "few: it is about ConvNet(1) on 200 of digits; expected ConvNet(1) on digits, as a",
+    ]
+
+
+def test_a_setup_of_ones_own_may_have_the_name_of_the_packages(quick, tmp_path):
+    own = tmp_path / f"{GAS}.toml"
+    own.write_text(preset_text(GAS, "quick").replace("description = ", 'description = "mine: " #'))
+    place = tmp_path / "out"
+    reproduce_ideal_gas(scale="own", folder=place, choice=own_choice(own))
+    reproduce_free_energy(scale="quick", folder=place, choice=digits(ENERGY))
+    text = (place / "claims.md").read_text()
+    assert f"## {GAS}\n\nmine: " in text
+
+
+def test_beginnings_of_names_choose_batch_sizes_too():
+    for part in ("batch", "batch-size"):
+        names = [setup.name for setup, _ in free_energy_choice("quick", part=part).chosen]
+        assert names == ["batch-size-32", "batch-size-128", "batch-size-512"]

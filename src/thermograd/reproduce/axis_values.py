@@ -15,7 +15,7 @@ _FORMS = (
     'like "0.005*B/128"'
 )
 _POWERS = re.compile(r"(\d+)\^\((-?\d+(?:/\d+)?)\+n(?:/(\d+))?\),n=(\d+)\.\.(\d+)")
-_PER_IMAGE = re.compile(r"([0-9.]+(?:e-?\d+)?)\*B/(\d+)")
+_PER_IMAGE = re.compile(r"([0-9.]+(?:[eE][+-]?\d+)?)\*B/([0-9.]+)")
 _MOST = 10_000
 
 
@@ -31,7 +31,7 @@ def axis_values(owner: str, value: object, batch_size: int = 128) -> tuple[float
         ``"10^(-4+n/6), n=0..13"`` (powers, rounded to twelve digits so that they are the same numbers on
         every machine); ``"0.005*B/128"`` (in proportion to the batch size, 0.005 at 128); or a list of these,
         which are joined. With a number in proportion to the batch size the list is put in order, and what
-        comes out twice is taken once, since at some batch size it meets the others.
+        comes out twice, to twelve digits, is taken once, since at some batch size it meets the others.
     batch_size
         Of the runs on this axis.
 
@@ -55,8 +55,9 @@ def axis_values(owner: str, value: object, batch_size: int = 128) -> tuple[float
     """
     if isinstance(value, list | tuple):
         numbers = [number for item in value for number in axis_values(owner, item, batch_size)]
-        scaled = any(isinstance(item, str) and "B" in item for item in value)
-        return tuple(sorted(set(numbers)) if scaled else numbers)
+        if not _scaled(value):
+            return tuple(numbers)
+        return tuple(sorted({f"{number:.12g}": number for number in numbers}.values()))
     found: tuple[float, ...] = ()
     if isinstance(value, int | float) and not isinstance(value, bool):
         found = (float(value),)
@@ -66,6 +67,13 @@ def axis_values(owner: str, value: object, batch_size: int = 128) -> tuple[float
     if not found or not all(0 < number < math.inf for number in found):
         raise InputError(f"{owner} is {value!r}; expected {_FORMS}, all finite and above 0")
     return found
+
+
+def _scaled(value: object) -> bool:
+    """Whether a number in proportion to the batch size is among them."""
+    if isinstance(value, list | tuple):
+        return any(map(_scaled, value))
+    return isinstance(value, str) and "B" in value
 
 
 def _range(text: str) -> tuple[float, ...]:
@@ -97,6 +105,6 @@ def _powers(text: str) -> tuple[float, ...]:
 def _per_image(text: str, batch_size: int) -> tuple[float, ...]:
     match = _PER_IMAGE.fullmatch(text)
     try:
-        return (float(f"{float(match[1]) * batch_size / int(match[2]):.12g}"),) if match else ()
+        return (float(f"{float(match[1]) * batch_size / float(match[2]):.12g}"),) if match else ()
     except (ValueError, ZeroDivisionError):
         return ()

@@ -100,10 +100,10 @@ def folder_entries(folder: Path, scale: str, choice: Choice) -> list[Entry]:
     scales = {setup.name: setup.scale for setup in known}
     for path in sorted(folder.glob(f"*/{SETUP_FILE}")):
         name, said = path.parent.name, _said(path)
-        if said.get("scale", scales.get(name)) != scales.setdefault(name, OWN):
+        if said.get("scale") == OWN:
+            notes[name] = f"{said['description']} ({said['source']})"
+        elif said and said["scale"] != scales.get(name):
             notes.pop(name, None)  # runs of the same name at another scale
-        elif said:
-            notes.setdefault(name, f"{said['description']} ({said['source']})")
     there = [name for name in notes if (folder / name / PLAN_FILE).exists()]
     entries = [Entry(name, notes[name], read_claims(folder / name)) for name in there]
     own = [setup for setup in setups_there(folder) if setup.scale == OWN]

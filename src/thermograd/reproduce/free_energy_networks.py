@@ -75,7 +75,8 @@ def free_energy_choice(scale: str, *, part: str = NETWORKS, data: str | None = N
     both = (FREE_ENERGY, BATCH_SIZE)
     here = [one for one in both if any(name.startswith(f"{one}-") for name in names)]
     if part != NETWORKS:
-        wanted = BATCH_SIZE if part.startswith(BATCH_SIZE) else FREE_ENERGY
+        sizes = part.startswith(BATCH_SIZE) or f"{BATCH_SIZE}-".startswith(f"{part}-")
+        wanted = BATCH_SIZE if sizes and BATCH_SIZE in here else FREE_ENERGY
         return choose_setups(wanted, scale, part=part, data=data)
     found, errors = [], []
     for experiment in here:
@@ -229,14 +230,12 @@ def _data_sizes(
     def size(setup: Setup) -> int:
         return training_examples(setup, sources.get(setup.name, setup.data))
 
-    traces = _gathered(family, left_out, folder, "trace", size).get("FixedSphere", {})
-    if len(traces) < 2:
+    found, first = _gathered(family, left_out, folder, "trace", size, _network)
+    traces = found.get("FixedSphere", {})
+    if first is None or len(traces) < 2:
         return False
-    kinds = sorted({setup.grids[0][1].architecture for setup in family})
-    if len(kinds) > 1:
-        raise InputError(f"{name}: architectures are {', '.join(kinds)}; expected one for a family")
-    options = {"architecture": kinds[0], "command": command}
-    size_page(name, traces, folder / name, left_out=left_out, **options)
+    architecture = first.grids[0][1].architecture
+    size_page(name, traces, folder / name, architecture=architecture, left_out=left_out, command=command)
     return True
 
 
@@ -248,32 +247,54 @@ def _batch_sizes(
     sources: dict[str, str],
     command: str,
 ) -> bool:
-    states = _gathered(family, left_out, folder, "states", lambda setup: setup.grids[0][1].batch_size)
+    def images(setup: Setup) -> str:
+        subset = setup.grids[0][1].subset
+        return f"{_network(setup)} on {'' if subset is None else f'{subset} of '}{setup.data}"
+
+    states, _ = _gathered(
+        family, left_out, folder, "states", lambda setup: setup.grids[0][1].batch_size, images
+    )
     if states:
         batch_size_page(states, folder / name, left_out=left_out, command=command)
     return bool(states)
 
 
 def _gathered(
-    family: Sequence[Setup], left_out: list[str], folder: Path, kind: str, size: Callable[[Setup], int]
-) -> dict[str, dict[int, xr.Dataset]]:
-    """Results by protocol and size; what cannot be used is added to what is left out."""
+    family: Sequence[Setup],
+    left_out: list[str],
+    folder: Path,
+    kind: str,
+    size: Callable[[Setup], int],
+    subject: Callable[[Setup], str],
+) -> tuple[dict[str, dict[int, xr.Dataset]], Setup | None]:
+    """Results by protocol and size, all of one subject, and whose come first.
+
+    What cannot be used is added to what is left out.
+    """
     found: dict[str, dict[int, xr.Dataset]] = {}
-    owner: dict[int, str] = {}
+    owner: dict[int, Setup] = {}
     for setup in family:
         try:
             results = results_of(setup, folder / setup.name, kind)
             if not results:
                 continue
-            first = owner.setdefault(size(setup), setup.name)
-            if first != setup.name:
-                raise InputError(f"its size is that of {first}")
+            first = next(iter(owner.values()), setup)
+            if subject(setup) != subject(first):
+                raise InputError(f"it is about {subject(setup)}; expected {subject(first)}, as {first.name}")
+            same = owner.setdefault(size(setup), setup)
+            if same is not setup:
+                raise InputError(f"its size is that of {same.name}")
         except InputError as error:
             left_out.append(f"{setup.name}: {error}")
             continue
         for protocol, dataset in results.items():
             found.setdefault(protocol, {})[size(setup)] = dataset
-    return found
+    return found, next(iter(owner.values()), None)
+
+
+def _network(setup: Setup) -> str:
+    spec = setup.grids[0][1]
+    return f"{spec.architecture}({spec.width})"
 
 
 def _command(scale: str, name: str, family: Sequence[Setup], sources: dict[str, str]) -> str:

@@ -22,6 +22,7 @@ _DECADE = 10.0  # factor in time over which a fall is told
 _SURE = 2.0
 _STEEP = -0.3  # exponent in time that no settled run may have, or it tells nothing of the others
 _LEAST = 6  # log points of a trend
+_SEVERAL = 2  # converging runs, of which one may be too short to tell
 _LOST = 0.1  # part of them that may not be above 0
 
 
@@ -109,7 +110,8 @@ def _shrinks(claim: str, falling: list[Run], settled: list[Run]) -> Claim:
     reason = f"below 0 by two standard errors in {sum(down)} of {len(found)} runs, above in {sum(up)}"
     if any(up):
         reason += "; at the smallest ELRs and decays the norm needs longer than the run to turn"
-    return Claim(claim, _PAPER, measured, "differs" if all(up) else "not testable", reason)
+    told = all(up) and len(up) >= _SEVERAL
+    return Claim(claim, _PAPER, measured, "differs" if told else "not testable", reason)
 
 
 def _cools(claim: str, falling: list[Run], settled: list[Run]) -> Claim:

@@ -35,8 +35,8 @@ _SETUP = {
     "stationary_last": frozenset({"int"}),
     "seeds": frozenset({"seeds"}),
 }
-_TOP_ONLY = (*_SETUP, "data", "subset", "seed")
-"""All runs of a sweep are on the same images and with the same seeds."""
+_TOP_ONLY = (*_SETUP, "data", "subset", "seed", "batch_size")
+"""All runs of a sweep are on the same images, in minibatches of one size, and with the same seeds."""
 _REQUIRED = ("description", "source", "experiment", "data", "architecture", "width", "steps")
 _WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 _WORDS["seeds"] = "a list of whole numbers"
@@ -138,7 +138,7 @@ def _grid(where: str, name: str, table: object, run: dict[str, Any]) -> tuple[Gr
     keys: dict[str, Any] = {
         key: float(value) if "float" in _RUN[key] else value for key, value in {**run, **own}.items()
     }
-    batch_size = keys.get("batch_size", TrainSpec.batch_size)
+    batch_size = max(1, keys.get("batch_size", TrainSpec.batch_size))  # what is not above 0 is refused below
     grid = Grid(
         protocol, {axis: axis_values(f"{where} {axis}", table[axis], batch_size) for axis in protocol.axes}
     )

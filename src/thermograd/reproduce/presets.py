@@ -11,7 +11,7 @@ from pathlib import Path
 from thermograd.errors import InputError
 from thermograd.protocol import Grid
 from thermograd.reproduce.batch_sizes import by_batch_size
-from thermograd.reproduce.preset_file import nearest, read_preset
+from thermograd.reproduce.preset_file import BATCH_SIZE, nearest, read_preset
 from thermograd.sweep.plan import Plan, make_plan
 from thermograd.training.spec import TrainSpec, grid_specs
 
@@ -168,13 +168,14 @@ def load_preset(preset: str | Path, scale: str = "quick") -> Setup:
     """
     if isinstance(preset, Path) or preset.endswith(".toml"):
         found = {setup.name: setup for setup in own_setups(preset)}
-        name = Path(preset).stem
+        name = next(iter(found)) if len(found) == 1 else Path(preset).stem
     else:
         found = {setup.name: setup for setup in _in_file(_file_of(preset, scale), scale)}
         name = preset
     if name not in found:
         raise InputError(
-            f"preset is {str(preset)!r}, which has several batch sizes; expected one of {', '.join(found)}"
+            f"preset is {str(preset)!r}, which has several batch sizes, {', '.join(found)}; expected one of "
+            "these by its name, or own_setups for a file"
         )
     return found[name]
 
@@ -325,6 +326,11 @@ def _read(place: str, stem: str, scale: str, text: str, file: str = "") -> tuple
     found = []
     for name, own in by_batch_size(place, stem, content).items():
         read = read_preset(place, own)
+        if name == BATCH_SIZE:
+            raise InputError(
+                f"{place}: the setup's name is {name!r}, the folder of the page of several batch sizes; "
+                "expected another name of the file"
+            )
         if read.family == name:
             raise InputError(f"{place}: family is {name!r}, the file's own name; expected another, of a page")
         found.append(Setup(name=name, scale=scale, file=file, **vars(read)))

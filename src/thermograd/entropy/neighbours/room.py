@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ __all__ = ["Room", "borrowed"]
 _LINE = 64  # bytes: arrays begin where a cache line does
 _MOST = 2**26  # bytes that are kept; whoever needs more works long enough to have them made
 _KEPT: list[NDArray[np.uint8]] = []
+_LOCK = Lock()
 
 
 class Room:
@@ -82,11 +84,10 @@ def borrowed() -> Iterator[Room]:
     np.float64(0.0)
 
     """
-    try:
-        memory = _KEPT.pop()  # one step for all threads
-    except IndexError:
-        memory = None
+    with _LOCK:
+        memory = _KEPT.pop() if _KEPT else None
     room = Room(memory)
     yield room
-    if room.asked <= _MOST and not _KEPT:
-        _KEPT.append(room.leave())
+    with _LOCK:
+        if room.asked <= _MOST and not _KEPT:
+            _KEPT.append(room.leave())

@@ -108,6 +108,7 @@ def _search_rows(
     gram.add(min(1, len(columns.widths)))
     upper, who = gram.nearest(k)
     pilots = np.unique(np.linspace(0, stop - first - 1, _PILOTS).astype(int))
+    pilots = pilots[who[pilots, -1] >= 0]  # bounds that are no numbers have no neighbours
     known = growth(columns, pilots + first, who[pilots, -1], pool)
     while gram.done < len(columns.widths):
         goal = _plan(columns, gram, _spread_out(upper[:, -1], first, n), known)
