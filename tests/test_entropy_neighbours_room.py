@@ -53,7 +53,7 @@ def test_the_second_search_finds_room_for_everything_in_what_the_first_left():
 @pytest.mark.parametrize("tiled", [True, False])
 @pytest.mark.parametrize("rows", [2**26, 2**14])
 def test_whatever_was_in_the_memory_before_the_nearest_are_found(monkeypatch, tiled, rows):
-    """Larger and smaller searches after one another; one and several blocks, and tiles of rows; two rounds."""
+    """Larger and smaller searches after one another, of one and several blocks and tiles of rows."""
     monkeypatch.setattr(search, "_LEAST_TILE", rows)
     monkeypatch.setattr(search, "_SHARE", 10**9)
     if not tiled:

@@ -205,7 +205,7 @@ def test_a_batch_size_stands_at_the_top_and_one_file_is_about_one(tmp_path):
     ):
         own_setups(path)
     path.write_text(SIZES)
-    assert [setup.name for setup in own_setups(path)][0] == "batch-size-32"
+    assert next(setup.name for setup in own_setups(path)) == "batch-size-32"
 
 
 @pytest.mark.parametrize(
