@@ -78,13 +78,31 @@ def nearest() -> str:
     rows = []
     for case in found["comparison"]:
         theirs, ours = case["scikit-learn"]["min_s"], case["thermograd"]["min_s"]
-        rows.append(
-            [case["sample"], case["space"], f"{theirs:.3f} s", f"{ours:.3f} s", f"{case['speedup']:.1f}"]
-        )
+        others = [case["scikit-learn"][one] / case["thermograd"][one] for one in ("median_s", "cpu_s")]
+        ratios = (f"{ratio:.1f}" for ratio in (case["speedup"], *others))
+        rows.append([case["sample"], case["space"], f"{theirs:.3f} s", f"{ours:.3f} s", *ratios])
     first, around = found["comparison"][0], found["environment"]
-    head = ["sample", "distance", "scikit-learn", "here", "times faster"]
-    told = f"({first['n']}, {first['d']}), {around['cores']} cores, {around['cpu']}, numpy {around['numpy']}:"
-    return f"{told}\n\n{table(head, rows)}"
+    head = ["sample", "distance", "scikit-learn", "here", "times faster", "by medians", "by processors' time"]
+    repeats = min(case["thermograd"]["repeats"] for case in found["comparison"])
+    told = (
+        f"({first['n']}, {first['d']}), {around['cores']} cores, {around['cpu']}, numpy {around['numpy']}; the "
+        f"fastest of {repeats} or more:"
+    )
+    alone = [
+        [
+            case["sample"],
+            case["space"],
+            f"({case['n']}, {case['d']})",
+            case["dtype"],
+            f"{case['min_s']:.3f} s",
+            amount(case["data_bytes"]),
+            f"{case['peak_over_data']:.2f}",
+        ]
+        for case in (*found["scaling"], *found["large"])
+    ]
+    columns = ["sample", "distance", "points", "numbers", "here", "data", "memory on top, of the data"]
+    grows = "How that grows with points and dimensions, and the memory of a fresh process:"
+    return f"{told}\n\n{table(head, rows)}\n\n{grows}\n\n{table(columns, alone)}"
 
 
 def knn_graph() -> str:
