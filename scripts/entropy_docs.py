@@ -84,10 +84,8 @@ def nearest() -> str:
     first, around = found["comparison"][0], found["environment"]
     head = ["sample", "distance", "scikit-learn", "here", "times faster", "by medians", "by processors' time"]
     repeats = min(case["thermograd"]["repeats"] for case in found["comparison"])
-    told = (
-        f"({first['n']}, {first['d']}), {around['cores']} cores, {around['cpu']}, numpy {around['numpy']}; the "
-        f"fastest of {repeats} or more:"
-    )
+    machine = f"{around['cores']} cores, {around['cpu']}, numpy {around['numpy']}"
+    told = f"({first['n']}, {first['d']}), {machine}; the fastest of {repeats} or more:"
     alone = [
         [
             case["sample"],
