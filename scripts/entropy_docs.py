@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import calibration_tables
@@ -136,28 +137,37 @@ def coverage() -> str:
     return f"{told}\n\n{table(['queue', 'd', *names], rows)}"
 
 
-def main() -> None:
-    """Write the page anew."""
-    page = PAGE.read_text()
-    for name, make in (
-        ("queues", queues),
-        ("command", command),
-        ("nearest", nearest),
-        ("knn-graph", knn_graph),
-        ("coverage", coverage),
-        ("independent", calibration_tables.independent),
-        ("walks", calibration_tables.walks),
-        ("reach", calibration_tables.reach),
-        ("theiler", calibration_tables.theiler),
-        ("scatter", calibration_tables.scatter),
-    ):
+RUN = {"queues": queues, "command": command}
+"""Parts of the page that are made by running the package."""
+
+READ = {
+    "nearest": nearest,
+    "knn-graph": knn_graph,
+    "coverage": coverage,
+    "independent": calibration_tables.independent,
+    "walks": calibration_tables.walks,
+    "reach": calibration_tables.reach,
+    "theiler": calibration_tables.theiler,
+    "scatter": calibration_tables.scatter,
+}
+"""And those that are read from files in the repository."""
+
+
+def filled(page: str, parts: dict[str, Callable[[], str]]) -> str:
+    """The page with these parts as they are now."""
+    for name, make in parts.items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
         if not pattern.search(page):
             sys.exit(f"{PAGE} has no {begin}")
         text = f"{begin}\n{make()}\n{end}"
         page = pattern.sub(lambda _, text=text: text, page)
-    atomic_write(PAGE, page)
+    return page
+
+
+def main() -> None:
+    """Write the page anew."""
+    atomic_write(PAGE, filled(PAGE.read_text(), RUN | READ))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,16 @@ def test_a_claim_without_a_place_stops_the_script(script, tmp_path, monkeypatch)
         script.topics()
 
 
+def test_what_is_kept_stays_until_a_run_takes_its_place(script, tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+    (kept / "setup").mkdir(parents=True)
+    monkeypatch.setattr(script, "KEPT", kept)
+    for wrong in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(SystemExit, match="expected the folder of a finished run"):
+            script.main([str(wrong)])
+    assert (kept / "setup").is_dir()
+
+
 def test_the_page_shows_only_pictures_that_are_kept(script):
     shown = re.findall(r"\]\((results/small/[^)]+)\)", script.PAGE.read_text())
     assert shown
