@@ -148,7 +148,8 @@ def test_gpus_of_another_machine_are_not_measured(tmp_path, monkeypatch, capsys)
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU, which is measured")
     options = ["--engine", "ray", "--workers", "4", "--gpus-per-run", "0.25", "--device", "cuda"]
-    arguments = ["reproduce", "ideal-gas", "--data", "digits", "--dry-run", "--out", str(tmp_path / "x")]
+    arguments = ["reproduce", "ideal-gas", "--part", "ideal-gas-convnet-digits", "--dry-run"]
+    arguments += ["--out", str(tmp_path / "x")]
     with pytest.raises(SystemExit) as stop:
         main([*arguments, *options, "--json"])
     (one,) = json.loads(capsys.readouterr().out)["estimates"]
