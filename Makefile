@@ -22,6 +22,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/preset_steps.py
 	$(BIN)/python benchmarks/isotropic.py
 	$(BIN)/python benchmarks/toy.py
 	$(BIN)/python benchmarks/entropy_many.py

@@ -14,7 +14,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from step_times import Network, Step, measured_steps, network, step_of
+from step_times import Case, Step, measured_steps, network, step_of
 
 from thermograd.files import atomic_write
 from thermograd.reproduce.costs import Speed, cost, step_flops
@@ -58,7 +58,7 @@ def speed(spec: TrainSpec, step_seconds: float) -> Speed:
     return Speed(step_seconds, window_seconds=window)
 
 
-def cpu_table(some: tuple[Setup, ...], steps: dict[Network, Step], workers: int, replicas: int) -> str:
+def cpu_table(some: tuple[Setup, ...], steps: dict[Case, Step], workers: int, replicas: int) -> str:
     """One line a setup: counts, time on one core and on this machine, memory and disk."""
     rows = [
         "| setup | network | runs | iterations | gradients | entropies | a step | one core "
@@ -184,7 +184,7 @@ def page(folder: Path, workers: int) -> str:
     parts = [
         "## On this processor",
         prose(
-            f"""Step times are the fastest of `benchmarks/results` for minibatches of 128 on one core:
+            f"""Step times are the fastest of `benchmarks/results` on one core:
             {"; ".join(cpus)}. A step marked ~ is not measured: it is that of the next width of the same
             architecture, scaled by the operations of the convolutions (wider networks run at a better rate,
             so that such a time is rather too long). Gradients are those drawn at frozen weights to measure

@@ -21,6 +21,9 @@ from thermograd.training.spec import TrainSpec
 
 Network = tuple[str, int, int, int]
 """Architecture, width, channels and side of the images."""
+Case = tuple[Network, int]
+"""A network, and the size of its minibatches."""
+_BATCH = 128  # of records that do not say
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ def network_of(record: dict[str, Any]) -> Network | None:
 
 
 def seconds_of(record: dict[str, Any]) -> float | None:
-    """One iteration of one run on one core, for minibatches of 128."""
-    if record.get("batch", 128) != 128 or "cuda" in str(record.get("device", "cpu")):
+    """One iteration of one run on one core."""
+    if "cuda" in str(record.get("device", "cpu")):
         return None
     whole = record.get("engine_ms_per_replica_step")
     if isinstance(whole, int | float):
@@ -72,9 +75,9 @@ def seconds_of(record: dict[str, Any]) -> float | None:
     return 1e-3 * min(found) if found else None
 
 
-def measured_steps(folder: Path) -> tuple[dict[Network, Step], list[str]]:
-    """The fastest step of each network in the result files, and the processors that they were measured on."""
-    steps: dict[Network, Step] = {}
+def measured_steps(folder: Path) -> tuple[dict[Case, Step], list[str]]:
+    """The fastest step of each network and batch size in the result files, and the processors they ran on."""
+    steps: dict[Case, Step] = {}
     cpus = []
     for path in sorted(folder.glob("*.json")):
         content = json.loads(path.read_text())
@@ -84,8 +87,9 @@ def measured_steps(folder: Path) -> tuple[dict[Network, Step], list[str]]:
             if network is None or seconds is None:
                 continue
             used = True
-            if network not in steps or seconds < steps[network].seconds:
-                steps[network] = Step(seconds, path.name, True)
+            case = network, int(record.get("batch", _BATCH))
+            if case not in steps or seconds < steps[case].seconds:
+                steps[case] = Step(seconds, path.name, True)
         if used and isinstance(content, dict):
             environment = content.get("environment", {})
             cpus.append(f"{path.name}: {environment.get('cpu', '?')}, {environment.get('cores', '?')} cores")
@@ -97,14 +101,17 @@ def network(spec: TrainSpec) -> Network:
     return spec.architecture, spec.width, *((1, 8) if spec.data == "digits" else (3, 32))
 
 
-def step_of(spec: TrainSpec, steps: dict[Network, Step]) -> Step:
-    """The measured time, or that of the next width of the same architecture, scaled by operations."""
+def step_of(spec: TrainSpec, steps: dict[Case, Step]) -> Step:
+    """The measured time, or that of the next width, and batch size, of an architecture by its operations."""
     wanted = network(spec)
-    work = step_flops(*wanted, batch_size=spec.batch_size)
-    known = [key for key in steps if key[0] == wanted[0] and key[2:] == wanted[2:]]
+    known = [key for key in steps if key[0][0] == wanted[0] and key[0][2:] == wanted[2:]]
     if not known:
         raise SystemExit(f"no step of {wanted[0]} on {wanted[3]}x{wanted[3]} images in the result files")
-    nearest = min(known, key=lambda key: abs(math.log(key[1] / wanted[1])))
-    step = steps[nearest]
-    measured = nearest == wanted and spec.batch_size == 128
-    return Step(step.seconds * work / step_flops(*nearest), step.source, measured)
+
+    def distance(key: Case) -> tuple[float, float]:
+        return abs(math.log(key[0][1] / wanted[1])), abs(math.log(key[1] / spec.batch_size))
+
+    nearest = min(known, key=distance)
+    step, (like, batch_size) = steps[nearest], nearest
+    ratio = step_flops(*wanted, batch_size=spec.batch_size) / step_flops(*like, batch_size=batch_size)
+    return Step(step.seconds * ratio, step.source, nearest == (wanted, spec.batch_size))

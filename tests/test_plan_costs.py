@@ -189,11 +189,12 @@ def test_the_script_reads_every_form_of_a_step_time(script, tmp_path):
     )
     (tmp_path / "nearest.json").write_text("[1, 2, {}]")
     steps, cpus = script.measured_steps(tmp_path)
-    found = {network: (step.seconds, step.source) for network, step in steps.items()}
+    found = {case: (step.seconds, step.source) for case, step in steps.items()}
     assert found == {
-        ("ConvNet", 8, 3, 32): (0.080, "train_step.json"),
-        ("ConvNet", 4, 1, 8): (0.6e-3, "train_step.json"),
-        ("ResNet18", 4, 3, 32): (0.060, "engine.json"),
+        (("ConvNet", 8, 3, 32), 128): (0.080, "train_step.json"),
+        (("ConvNet", 4, 1, 8), 128): (0.6e-3, "train_step.json"),
+        (("ResNet18", 4, 3, 32), 64): (0.005, "train_step.json"),
+        (("ResNet18", 4, 3, 32), 128): (0.060, "engine.json"),
     }
     assert cpus == ["engine.json: ?, ? cores", "train_step.json: some, 2 cores"]
     # What is not measured is scaled from the next width, and says so.
@@ -204,6 +205,11 @@ def test_the_script_reads_every_form_of_a_step_time(script, tmp_path):
         0.08 * step_flops("ConvNet", 64, 3, 32) / step_flops("ConvNet", 8, 3, 32)
     )
     assert script.step_of(replace(wide, width=8), steps).measured
+    # The batch size that was measured counts as it is; another one by its operations.
+    narrow = replace(wide, architecture="ResNet18", width=4)
+    assert script.step_of(replace(narrow, batch_size=64), steps).seconds == 0.005
+    assert script.step_of(replace(narrow, batch_size=32), steps).seconds == pytest.approx(0.0025, rel=1e-6)
+    assert not script.step_of(replace(narrow, batch_size=32), steps).measured
     with pytest.raises(SystemExit, match="no step of ResNet18 on 8x8"):
         script.step_of(replace(wide, architecture="ResNet18", data="digits"), steps)
 
