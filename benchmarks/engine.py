@@ -176,8 +176,11 @@ def plain_alone(case: tuple[str, int, str], seconds: float) -> float:
     return timed(PlainLoop(case[0], case[1], images(case[2])).step, seconds)
 
 
-def engine_times(case: tuple[str, int, str], execution: Execution, seconds: float) -> float:
-    return step_seconds(spec_of(case[0], case[1]), images(case[2]), execution, seconds)
+def engine_times(
+    case: tuple[str, int, str], execution: Execution, seconds: float, batch_size: int = BATCH
+) -> float:
+    spec = spec_of(case[0], case[1], batch_size=batch_size)
+    return step_seconds(spec, images(case[2]), execution, seconds)
 
 
 def concurrently(workers: int, work: Callable[..., float], *arguments: object) -> list[float]:
@@ -195,10 +198,24 @@ def concurrently(workers: int, work: Callable[..., float], *arguments: object) -
                 os.environ[name] = value
 
 
-def throughput(case: tuple[str, int, str], replicas: int, workers: int, seconds: float) -> float:
+def throughput(
+    case: tuple[str, int, str], replicas: int, workers: int, seconds: float, batch_size: int = BATCH
+) -> float:
     """Replica-steps per second of the whole machine."""
-    execution = Execution(replicas)
-    return sum(replicas / t for t in concurrently(workers, engine_times, case, execution, seconds))
+    given = case, Execution(replicas), seconds, batch_size
+    return sum(replicas / t for t in concurrently(workers, engine_times, *given))
+
+
+def network_of(case: tuple[str, int, str]) -> dict[str, object]:
+    """What a record says of the network that it is about."""
+    channels, side = (1, 8) if case[2] == "digits" else (3, 32)
+    return {
+        "case": f"{case[0]}({case[1]}) {channels}x{side}x{side}",
+        "architecture": case[0],
+        "width": case[1],
+        "side": side,
+        "channels": channels,
+    }
 
 
 def peak_flops(workers: int) -> float:
@@ -235,7 +252,7 @@ def step_flops(case: tuple[str, int, str]) -> float:
 
 
 def compare(case: tuple[str, int, str], seconds: float, workers: int, rounds: int) -> dict[str, object]:
-    name = f"{case[0]}({case[1]}) {'1x8x8' if case[2] == 'digits' else '3x32x32'}"
+    network = network_of(case)
     candidates = REPLICAS if case[2] == "digits" else (1, 4)
     plain: dict[str, float] = {}
     beside = math.inf  # as many plain loops as cores, beside each other: seconds a step of the whole machine
@@ -253,11 +270,7 @@ def compare(case: tuple[str, int, str], seconds: float, workers: int, rounds: in
     flops = step_flops(case)
     kernel = resolve(Execution(best), spec_of(case[0], case[1]), images(case[2])).kernel
     result = {
-        "case": name,
-        "architecture": case[0],
-        "width": case[1],
-        "side": 8 if case[2] == "digits" else 32,
-        "channels": 1 if case[2] == "digits" else 3,
+        **network,
         "workers": workers,
         "plain": {key: 1e3 * value for key, value in plain.items()},
         "plain_loops_on_all_cores_ms": 1e3 * beside,
@@ -269,8 +282,8 @@ def compare(case: tuple[str, int, str], seconds: float, workers: int, rounds: in
         "gflop_per_step": flops / 1e9,
     }
     print(
-        f"{name:22s} plain {1e3 * plain['step']:.2f} ms, engine {1e3 * step:.3f} ms per replica-step "
-        f"({best} replicas, {kernel}, {workers} workers): {plain['step'] / step:.2f}x, "
+        f"{network['case']:22s} plain {1e3 * plain['step']:.2f} ms, engine {1e3 * step:.3f} ms per "
+        f"replica-step ({best} replicas, {kernel}, {workers} workers): {plain['step'] / step:.2f}x, "
         f"{beside / step:.2f}x as many plain loops as cores"
     )
     return result

@@ -14,48 +14,33 @@ import json
 import os
 from pathlib import Path
 
-from engine import concurrently, images, spec_of
+from engine import network_of, throughput
 from thermograd.sweep.worker import WORKER_ENVIRONMENT
-from thermograd.training.execution import Execution
-from thermograd.training.group import step_seconds
 from train_step import environment
 
+DIGITS = [("ConvNet", width, "digits") for width in (1, 2, 4)]
 CASES = [
-    *(("ConvNet", 1, "digits", batch) for batch in (32, 64, 128, 256, 512)),
-    ("ConvNet", 2, "digits", 128),
-    ("ConvNet", 4, "digits", 128),
-    ("ConvNet", 2, "images", 128),
+    *((DIGITS[0], batch) for batch in (32, 64, 128, 256, 512)),
+    (DIGITS[1], 128),
+    (DIGITS[2], 128),
+    (("ConvNet", 2, "images"), 128),
 ]
+"""Architecture, width and images of a network, and the size of its minibatches."""
 REPLICAS = (1, 2, 4, 8)
 
 
-def one_step(architecture: str, width: int, data: str, batch: int, replicas: int, seconds: float) -> float:
-    """Seconds of an iteration of a group of runs, in this process."""
-    spec = spec_of(architecture, width, batch_size=batch)
-    return step_seconds(spec, images(data), Execution(replicas), seconds)
-
-
-def measured(case: tuple[str, int, str, int], seconds: float, rounds: int, workers: int) -> dict[str, object]:
+def measured(
+    case: tuple[str, int, str], batch: int, seconds: float, rounds: int, workers: int
+) -> dict[str, object]:
     rates = {
-        replicas: max(
-            sum(replicas / t for t in concurrently(workers, one_step, *case, replicas, seconds))
-            for _ in range(rounds)
-        )
+        replicas: max(throughput(case, replicas, workers, seconds, batch) for _ in range(rounds))
         for replicas in REPLICAS
     }
-    architecture, width, data, batch = case
-    channels, side = (1, 8) if data == "digits" else (3, 32)
     best = max(rates, key=lambda replicas: rates[replicas])
-    print(
-        f"{architecture}({width}) {channels}x{side}x{side}, B = {batch}: {1e3 / rates[best]:.3f} ms",
-        flush=True,
-    )
+    record = network_of(case)
+    print(f"{record['case']}, B = {batch}: {1e3 / rates[best]:.3f} ms", flush=True)
     return {
-        "case": f"{architecture}({width}) {channels}x{side}x{side}",
-        "architecture": architecture,
-        "width": width,
-        "channels": channels,
-        "side": side,
+        **record,
         "batch": batch,
         "workers": workers,
         "replicas": best,
@@ -73,7 +58,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="write the results here as JSON")
     options = parser.parse_args()
     workers = os.cpu_count() or 1
-    results = [measured(case, options.seconds, options.rounds, workers) for case in CASES]
+    results = [measured(*case, options.seconds, options.rounds, workers) for case in CASES]
     if options.output:
         report = {
             "environment": environment() | {"worker_environment": WORKER_ENVIRONMENT},

@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from markers import fill
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "engine.md"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -76,14 +78,6 @@ def precision_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def filled(text: str, name: str, content: str) -> str:
-    """The page with new content between the markers of this name."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, rest = text.split(begin)
-    after = rest.split(end)[1]
-    return f"{before}{begin}\n{content}\n{end}{after}"
-
-
 def main() -> None:
     """Fill what there are results for."""
     text = PAGE.read_text()
@@ -93,7 +87,7 @@ def main() -> None:
     ):
         path = RESULTS / file
         if path.exists():
-            text = filled(text, name, table(json.loads(path.read_text())))
+            text = fill(text, name, table(json.loads(path.read_text())), PAGE)
     PAGE.write_text(text)
 
 

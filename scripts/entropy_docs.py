@@ -10,7 +10,6 @@ the tables of the study from ``docs/results/calibration``, where the tables and 
 """
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 import calibration_tables
 import numpy as np
 from calibration_tables import table
+from markers import fill
 
 from thermograd.entropy import DifferenceQueue, DirectionQueue, DiskQueue, SketchQueue
 from thermograd.files import atomic_write
@@ -156,12 +156,7 @@ READ = {
 def filled(page: str, parts: dict[str, Callable[[], str]]) -> str:
     """The page with these parts as they are now."""
     for name, make in parts.items():
-        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        if not pattern.search(page):
-            sys.exit(f"{PAGE} has no {begin}")
-        text = f"{begin}\n{make()}\n{end}"
-        page = pattern.sub(lambda _, text=text: text, page)
+        page = fill(page, name, make(), PAGE)
     return page
 
 

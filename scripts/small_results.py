@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import xarray as xr
+from markers import fill
 from PIL import Image
 
 from thermograd.files import atomic_write
@@ -156,21 +157,13 @@ def environment_words() -> str:
     return "\n".join(["| | |", "| --- | --- |", *rows])
 
 
-def fill(page: str, name: str, content: str) -> str:
-    """The page with this between its markers."""
-    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-    if page.count(begin) != 1 or page.count(end) != 1:
-        sys.exit(f"{PAGE}: expected {begin} and {end} once each")
-    return page[: page.index(begin)] + f"{begin}\n\n{content}\n\n" + page[page.index(end) :]
-
-
 def filled(page: str) -> str:
     """The page with every table as results/small/ has it; a topic without claims says so."""
     found = topics()
-    page = fill(page, "counts", counts(found))
-    page = fill(page, "environment", environment_words())
+    page = fill(page, "counts", counts(found), PAGE)
+    page = fill(page, "environment", environment_words(), PAGE)
     for name, claims in found.items():
-        page = fill(page, name, table(claims) if claims else "No claim of these runs.")
+        page = fill(page, name, table(claims) if claims else "No claim of these runs.", PAGE)
     return page
 
 

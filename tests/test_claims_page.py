@@ -13,8 +13,9 @@ pytest.importorskip("PIL")
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def script():
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
     source = importlib.util.spec_from_file_location("small_results", ROOT / "scripts" / "small_results.py")
     module = importlib.util.module_from_spec(source)
     source.loader.exec_module(module)

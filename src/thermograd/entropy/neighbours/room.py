@@ -41,7 +41,7 @@ class Room:
         self._start = -self._memory.ctypes.data % _LINE
         self._used = 0
         self.asked = 0
-        """Bytes that all arrays since the last :meth:`clear` would have needed, at most."""
+        """Bytes that all arrays between one :meth:`clear` and the next needed, at most."""
 
     def array(self, shape: int | tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
         """An array with arbitrary content, valid until :meth:`clear`."""
